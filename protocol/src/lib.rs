@@ -1,0 +1,3 @@
+//! What may be said, by whom, in what order; what is safe to let out.
+
+pub mod wire;

@@ -1,0 +1,4 @@
+//! Bytes on the wire and in a file: ids, the codec, the envelope, direct messages.
+
+pub mod id;
+pub mod message;

@@ -1,0 +1,1 @@
+//! The one query that is admitted: parsed, checked against what is granted, and printed again.
