@@ -1,1 +1,3 @@
 //! testnet
+
+pub mod fixture;
