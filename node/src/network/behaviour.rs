@@ -1,0 +1,144 @@
+//! Which protocols a connection between members speaks, and how many connections there may be.
+
+use super::admission::Admission;
+use super::direct::{self, Direct};
+use super::gossip::{self, Gossip};
+use libp2p::connection_limits::ConnectionLimits;
+use libp2p::identity::PublicKey;
+use libp2p::request_response::ProtocolSupport;
+use libp2p::swarm::NetworkBehaviour;
+use libp2p::{connection_limits, identify, memory_connection_limits, ping};
+use protocol::wire::id::NetworkId;
+
+/// Connections with one peer: both may have dialled at the same time.
+const PER_PEER: u32 = 2;
+
+/// Handshakes under way in each direction: a flood of half-open connections waits outside.
+const PENDING: u32 = 128;
+
+/// Connections that others opened: more members than one hub's mesh holds (400), twice.
+const INCOMING: u32 = 800;
+
+/// Connections in all; what is above [`INCOMING`] is kept for our own dialling.
+const ALL: u32 = 900;
+
+/// The share of the machine's memory above which no connection is taken.
+const MEMORY_SHARE: f64 = 0.9;
+
+/// The name of the whole set of protocols, in identify.
+const PROTOCOLS: &str = "/quintes/1";
+
+/// What a peer says of itself. Nobody is trusted for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// A TRE's node.
+    Node,
+    /// A node that others dial, and that forwards between them.
+    Hub,
+    /// A short-lived process that asks and gossips nothing.
+    Client,
+}
+
+impl Role {
+    /// The agent string of identify.
+    fn agent(self) -> String {
+        let role = match self {
+            Self::Node => "node",
+            Self::Hub => "hub",
+            Self::Client => "client",
+        };
+        format!(concat!("quintes/", env!("CARGO_PKG_VERSION"), " {}"), role)
+    }
+
+    /// The role in an agent string; a node where it says nothing that we know.
+    pub(super) fn of_agent(agent: &str) -> Self {
+        match agent.rsplit(' ').next() {
+            Some("hub") => Self::Hub,
+            Some("client") => Self::Client,
+            _ => Self::Node,
+        }
+    }
+}
+
+/// What a node speaks. The order matters: a stranger is refused by the first field.
+#[derive(NetworkBehaviour)]
+pub(super) struct Node {
+    pub(super) admission: Admission,
+    limits: connection_limits::Behaviour,
+    memory: memory_connection_limits::Behaviour,
+    pub(super) gossip: Gossip,
+    pub(super) direct: Direct,
+    identify: identify::Behaviour,
+    ping: ping::Behaviour,
+}
+
+impl Node {
+    /// The protocols of the node with the public key `identity`; nobody is admitted yet.
+    ///
+    /// # Errors
+    /// gossipsub's own sentence about a setting.
+    pub(super) fn new(
+        identity: PublicKey,
+        network: &NetworkId,
+        role: Role,
+    ) -> Result<Self, String> {
+        let limits = ConnectionLimits::default()
+            .with_max_established_per_peer(Some(PER_PEER))
+            .with_max_pending_incoming(Some(PENDING))
+            .with_max_pending_outgoing(Some(PENDING))
+            .with_max_established_incoming(Some(INCOMING))
+            .with_max_established(Some(ALL));
+        Ok(Self {
+            admission: Admission::default(),
+            limits: connection_limits::Behaviour::new(limits),
+            memory: memory_connection_limits::Behaviour::with_max_percentage(MEMORY_SHARE),
+            gossip: gossip::behaviour(network, role == Role::Hub)?,
+            direct: direct::behaviour(ProtocolSupport::Full),
+            identify: identify(identity, role),
+            ping: ping::Behaviour::default(),
+        })
+    }
+}
+
+/// What a client speaks: it asks, and says who it is.
+#[derive(NetworkBehaviour)]
+pub(super) struct Caller {
+    pub(super) admission: Admission,
+    pub(super) direct: Direct,
+    identify: identify::Behaviour,
+    ping: ping::Behaviour,
+}
+
+impl Caller {
+    /// The protocols of a client with the public key `identity`; nobody is admitted yet.
+    pub(super) fn new(identity: PublicKey) -> Self {
+        Self {
+            admission: Admission::default(),
+            direct: direct::behaviour(ProtocolSupport::Outbound),
+            identify: identify(identity, Role::Client),
+            ping: ping::Behaviour::default(),
+        }
+    }
+}
+
+fn identify(identity: PublicKey, role: Role) -> identify::Behaviour {
+    let settings = identify::Config::new(PROTOCOLS.to_owned(), identity)
+        .with_agent_version(role.agent())
+        // The roster says where members are; addresses that peers claim are not remembered.
+        .with_cache_size(0);
+    identify::Behaviour::new(settings)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_role_is_read_back_from_its_agent_string() {
+        for role in [Role::Node, Role::Hub, Role::Client] {
+            assert_eq!(Role::of_agent(&role.agent()), role);
+        }
+        assert_eq!(Role::of_agent(""), Role::Node);
+        assert_eq!(Role::of_agent("something else"), Role::Node);
+    }
+}

@@ -1,0 +1,48 @@
+//! The network between members: announcements by gossip, everything else asked for over direct streams, nobody but members admitted.
+//!
+//! | file | what lives there |
+//! |---|---|
+//! | `service` | [`start`] and the handle [`Network`], the only way in |
+//! | `event` | what the room tells its owner, and how it is answered: [`Event`], [`Verdict`] |
+//! | `client` | a short-lived process that asks one node: [`client::Client`] |
+//! | `room` | the loop: commands and socket events in, events and answers out |
+//! | `behaviour` | which protocols a connection speaks, and the limits on connections |
+//! | `gossip` | the settings of gossipsub, each with its reason |
+//! | `direct` | the codec of `/quintes/direct/1` |
+//! | `admission` | the allow-list that follows the roster |
+//! | `asks` | questions on their way, at most a few at once for each peer |
+//! | `announcements` | what nobody has taken yet |
+//! | `tally` | how much each peer may have under way here |
+//! | `dialling` | when to dial whom again |
+//! | `peer`, `transport` | keys as libp2p names them; TCP, Noise, Yamux |
+//!
+//! The room verifies nothing that is said: bytes go up, verdicts come down.
+
+mod admission;
+mod announcements;
+mod asks;
+mod behaviour;
+pub mod client;
+mod dialling;
+mod direct;
+mod event;
+mod gossip;
+mod peer;
+mod room;
+mod service;
+mod tally;
+mod transport;
+
+#[cfg(test)]
+mod tests;
+
+pub use asks::AskError;
+pub use behaviour::Role;
+pub use direct::{ANSWER_BYTES, QUESTION_BYTES};
+pub use event::{AnswerReply, Event, Verdict, VerdictReply};
+pub use gossip::ANNOUNCEMENT_BYTES;
+pub use libp2p::Multiaddr;
+pub use peer::{PeerKey, address_with_peer, peer_of_address};
+pub use service::{
+    AnnounceError, Members, Network, PeerInfo, Published, Settings, StartError, start,
+};

@@ -1,0 +1,261 @@
+//! Starting the network, and the handle by which everyone else in the node uses it.
+
+use super::asks::{self, AskError};
+use super::behaviour::{Node, Role};
+use super::dialling::Dialling;
+use super::event::Event;
+use super::gossip::ANNOUNCEMENT_BYTES;
+use super::peer::{self, PeerKey};
+use super::room::{Command, EVENTS, Listening, Room};
+use super::transport::{swarm_settings, transport};
+use libp2p::multiaddr::Protocol;
+use libp2p::{Multiaddr, PeerId, Swarm};
+use protocol::wire::id::NetworkId;
+use protocol::wire::message::{Request, Response};
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
+use thiserror::Error;
+use tokio::sync::{mpsc, oneshot, watch};
+use zeroize::Zeroizing;
+
+/// Commands that wait for the room; few, because a question may be a megabyte.
+const COMMANDS: usize = 64;
+
+/// How long listening may take to begin.
+const LISTENING: Duration = Duration::from_secs(10);
+
+/// Who may connect at all: the peer keys of the roster's members.
+pub type Members = Arc<BTreeSet<PeerKey>>;
+
+/// Which network, and where its members are.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The federation.
+    pub network: NetworkId,
+    /// Where to listen, such as `/ip4/0.0.0.0/tcp/4001`. Empty: this node only dials out.
+    pub listen: Vec<Multiaddr>,
+    /// Whom to keep connected to; each ends in `/p2p/` and the peer.
+    pub dial: Vec<Multiaddr>,
+    /// Whether others depend on this node to forward between them.
+    pub hub: bool,
+}
+
+/// Why the network did not start.
+#[derive(Debug, Error)]
+pub enum StartError {
+    /// An address to dial does not say whom.
+    #[error("`{0}` does not say whom to dial: end it with /p2p/ and the peer's id")]
+    WhomToDial(Multiaddr),
+    /// Listening failed.
+    #[error(
+        "cannot listen on `{address}`: check that the address is this machine's and the port is free"
+    )]
+    Listen {
+        /// The address of the settings.
+        address: Multiaddr,
+        /// What the system says.
+        #[source]
+        cause: std::io::Error,
+    },
+    /// Listening did not begin in time.
+    #[error("listening did not begin within 10 seconds: check the listen addresses")]
+    NotListening,
+    /// The key cannot authenticate.
+    #[error("the node's peer key cannot authenticate connections: make a new one")]
+    Key(#[source] libp2p::noise::Error),
+    /// libp2p does not take a setting: a fault of this program.
+    #[error("gossip refuses its settings ({0}): report this as a fault")]
+    Gossip(String),
+}
+
+/// How far an announcement got.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Published {
+    /// It went out to so many connected peers.
+    To(usize),
+    /// No peer listens yet. It goes out when one does, unless 256 later ones push it out.
+    NobodyYet,
+    /// It went through here within the last ten minutes.
+    Before,
+}
+
+/// Why an announcement was not taken.
+#[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
+pub enum AnnounceError {
+    /// Too long for gossip.
+    #[error(
+        "the announcement is {bytes} bytes long and gossip carries at most {ANNOUNCEMENT_BYTES}: move its content into blobs"
+    )]
+    TooLarge {
+        /// Its length.
+        bytes: usize,
+    },
+    /// Every peer's queue is full.
+    #[error(
+        "every peer is behind with what was announced before: slow down; others will learn of this one when they catch up"
+    )]
+    Congested,
+    /// This node's network has stopped.
+    #[error("the network of this node has stopped: start the node again")]
+    Stopped,
+}
+
+/// A member that is connected and has admitted us.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PeerInfo {
+    /// Its key.
+    pub key: PeerKey,
+    /// Its address on the first of its connections.
+    pub address: Multiaddr,
+    /// Since when.
+    pub since: SystemTime,
+    /// Whether we dialled.
+    pub outbound: bool,
+    /// What it says of itself.
+    pub role: Role,
+}
+
+/// The network of this node. Clones use the same connections; when the last is gone, the network stops.
+#[derive(Clone)]
+pub struct Network {
+    key: PeerKey,
+    id: PeerId,
+    commands: mpsc::Sender<Command>,
+    listening: watch::Receiver<Listening>,
+}
+
+/// Listens, begins to dial, and returns when every listener is ready.
+///
+/// `identity_seed` is the seed of the node's Ed25519 peer key; `members` is followed for as long as the network runs.
+/// Every [`Event::Announced`] and [`Event::Asked`] is answered on the slip that comes with it.
+///
+/// # Errors
+/// See [`StartError`]. After an error nothing listens and nothing dials.
+pub async fn start(
+    identity_seed: Zeroizing<[u8; 32]>,
+    settings: Settings,
+    members: watch::Receiver<Members>,
+) -> Result<(Network, mpsc::Receiver<Event>), StartError> {
+    let identity = peer::keypair(identity_seed);
+    let id = identity.public().to_peer_id();
+    let key = peer::key_of(&id).expect("the name of an Ed25519 key holds the key");
+    let dialling =
+        Dialling::new(&settings.dial, &id, Instant::now()).map_err(StartError::WhomToDial)?;
+    let role = if settings.hub { Role::Hub } else { Role::Node };
+    let behaviour =
+        Node::new(identity.public(), &settings.network, role).map_err(StartError::Gossip)?;
+    let transport = transport(&identity).map_err(StartError::Key)?;
+    let mut swarm = Swarm::new(transport, behaviour, id, swarm_settings());
+    for address in &settings.listen {
+        swarm
+            .listen_on(address.clone())
+            .map_err(|error| StartError::Listen {
+                address: address.clone(),
+                cause: std::io::Error::other(error),
+            })?;
+    }
+    let (commands, commanded) = mpsc::channel(COMMANDS);
+    let (told, events) = mpsc::channel(EVENTS);
+    let (listens, mut listening) = watch::channel(Listening::default());
+    let room = Room::new(
+        swarm,
+        &settings.network,
+        commanded,
+        told,
+        members,
+        dialling,
+        listens,
+    );
+    tokio::spawn(room.run());
+    let expected = settings.listen.len();
+    let ready = listening.wait_for(|listening| listening.ready.len() >= expected);
+    // Returning drops `commands`, which stops the room.
+    match tokio::time::timeout(LISTENING, ready).await {
+        Ok(Ok(_)) => {}
+        Ok(Err(_)) | Err(_) => return Err(StartError::NotListening),
+    }
+    Ok((
+        Network {
+            key,
+            id,
+            commands,
+            listening,
+        },
+        events,
+    ))
+}
+
+impl Network {
+    /// This node's own peer key.
+    #[must_use]
+    pub fn key(&self) -> PeerKey {
+        self.key
+    }
+
+    /// The addresses that this node listens on, each as others dial it (with `/p2p/`).
+    #[must_use]
+    pub fn local_addresses(&self) -> Vec<Multiaddr> {
+        let listening = self.listening.borrow();
+        let addresses = listening.addresses.iter();
+        addresses
+            .map(|address| address.clone().with(Protocol::P2p(self.id)))
+            .collect()
+    }
+
+    /// Announces `bytes`, which the caller has made durable before. Nobody being there to hear it is no error.
+    ///
+    /// # Errors
+    /// See [`AnnounceError`].
+    pub async fn announce(&self, bytes: Vec<u8>) -> Result<Published, AnnounceError> {
+        if bytes.len() > ANNOUNCEMENT_BYTES {
+            return Err(AnnounceError::TooLarge { bytes: bytes.len() });
+        }
+        let (reply, published) = oneshot::channel();
+        let command = Command::Announce { bytes, reply };
+        self.commands
+            .send(command)
+            .await
+            .map_err(|_| AnnounceError::Stopped)?;
+        published.await.map_err(|_| AnnounceError::Stopped)?
+    }
+
+    /// Asks a connected member, and waits at most 30 seconds after the question was sent. Eight questions travel to
+    /// one peer at once; more wait their turn.
+    ///
+    /// # Errors
+    /// See [`AskError`].
+    pub async fn ask(&self, peer: PeerKey, request: Request) -> Result<Response, AskError> {
+        asks::bounded(&request)?;
+        let peer = peer::id_of(&peer).ok_or(AskError::NotConnected)?;
+        let (answer, answered) = oneshot::channel();
+        let command = Command::Ask {
+            peer,
+            request,
+            answer,
+        };
+        self.commands
+            .send(command)
+            .await
+            .map_err(|_| AskError::Stopped)?;
+        answered.await.map_err(|_| AskError::Stopped)?
+    }
+
+    /// The members that are connected; none when the network has stopped.
+    pub async fn peers(&self) -> Vec<PeerInfo> {
+        let (reply, peers) = oneshot::channel();
+        if self.commands.send(Command::Peers { reply }).await.is_err() {
+            return Vec::new();
+        }
+        peers.await.unwrap_or_default()
+    }
+
+    /// Stops: the listeners and connections are closed when this returns, and no event follows.
+    pub async fn stop(self) {
+        let (reply, done) = oneshot::channel();
+        if self.commands.send(Command::Stop { reply }).await.is_ok() {
+            // An error means that the room is gone, which is what is wanted.
+            let _ = done.await;
+        }
+    }
+}

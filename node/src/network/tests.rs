@@ -1,0 +1,1 @@
+//! Real sockets on the loopback: what members see of each other, and what strangers do not.
