@@ -1,3 +1,24 @@
-//! What may be said, by whom, in what order; what is safe to let out.
+//! What may be said, by whom, in what order; what is safe to let out. Pure: no clock, no randomness, no files, no network.
+//!
+//! The way of the data through this crate:
+//!
+//! | step | room |
+//! |---|---|
+//! | bytes become statements | [`wire`] (codec, envelope), [`record`] (one file for each kind) |
+//! | a statement is believed | [`ingress`], with [`trust`] (roster, authority, freshness, quorum) |
+//! | a task may run | [`safes`] (people, projects, data, settings), in the order of [`lifecycle`] |
+//! | outputs may be reviewed | [`safes::outputs`], with [`disclosure`] |
+//! | outputs may leave | [`tre`] |
+//! | what a node does with all that | [`node`] |
+//! | parts of several TREs become one | [`aggregate`] |
 
+pub mod aggregate;
+pub mod disclosure;
+pub mod ingress;
+pub mod lifecycle;
+pub mod node;
+pub mod record;
+pub mod safes;
+pub mod tre;
+pub mod trust;
 pub mod wire;
