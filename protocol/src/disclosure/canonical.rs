@@ -5,12 +5,16 @@
 //! comma or a quote, an empty field for null (`""` where it stands alone), numbers as RFC 8785 section 3.2.2.3 prints them, dates as ISO 8601.
 
 use crate::disclosure::table::{Cell, CellType, Column, Role, Table, is_identifier, order_rows};
+use crate::disclosure::fields::{self, NotFields};
 use crate::disclosure::{calendar, number, text};
 use std::fmt;
 use thiserror::Error;
 
 /// The most cells in one output, headers left out: 5,000 rows of 200 columns. No policy can raise it.
 pub const MAXIMUM_CELLS: usize = 1_000_000;
+
+/// The most columns in one output. No policy can raise it.
+pub const MAXIMUM_COLUMNS: usize = fields::MAXIMUM_COLUMNS;
 
 /// The most bytes in one output. No policy can raise it.
 pub const MAXIMUM_BYTES: usize = 16 * 1024 * 1024;
@@ -69,8 +73,8 @@ pub enum NotCanonical {
     /// No column at all.
     #[error("the output has no columns; begin it with a header line")]
     NoColumns,
-    /// More than [`MAXIMUM_BYTES`] or [`MAXIMUM_CELLS`].
-    #[error("the output is larger than 16 MiB or a million cells; hand over a summary")]
+    /// More than [`MAXIMUM_BYTES`], [`MAXIMUM_COLUMNS`] or [`MAXIMUM_CELLS`].
+    #[error("the output is larger than 16 MiB, a thousand columns or a million cells; hand over a summary")]
     TooLarge,
     /// A row with more or fewer cells than there are columns.
     #[error("row {} has another number of cells than there are columns", row + 1)]
@@ -228,7 +232,9 @@ pub fn canonicalise(table: &Table, form: &Form) -> Result<Canonical, NotCanonica
     if !(1..=MAXIMUM_SIGNIFICANT_DIGITS).contains(&form.significant_digits) {
         return Err(NotCanonical::Digits);
     }
-    if table.rows.len().saturating_mul(table.columns.len()) > MAXIMUM_CELLS {
+    if table.columns.len() > MAXIMUM_COLUMNS
+        || table.rows.len().saturating_mul(table.columns.len()) > MAXIMUM_CELLS
+    {
         return Err(NotCanonical::TooLarge);
     }
     let named = name_columns(&table.columns)?;
@@ -293,13 +299,13 @@ pub fn canonicalise(table: &Table, form: &Form) -> Result<Canonical, NotCanonica
 pub fn write_csv(table: &Table) -> String {
     let alone = table.columns.len() == 1;
     let mut csv = String::new();
-    write_line(
+    fields::write_line(
         &mut csv,
         alone,
         table.columns.iter().map(|column| column.name.clone()),
     );
     for row in &table.rows {
-        write_line(&mut csv, alone, row.iter().map(print));
+        fields::write_line(&mut csv, alone, row.iter().map(print));
     }
     csv
 }
@@ -326,17 +332,17 @@ pub fn print(cell: &Cell) -> String {
 /// # Errors
 /// [`NotCanonical`] when the bytes are no table or too many; what single cells hold is looked at by [`canonicalise`].
 pub fn parse_csv(bytes: &[u8]) -> Result<Table, NotCanonical> {
-    let (header, fields) = read_fields(bytes)?;
+    let (header, lines) = read_fields(bytes)?;
     let fields: Vec<Vec<String>> = fields
         .into_iter()
-        .map(|row| row.into_iter().map(|field| plain_field(&field)).collect())
+        .map(|row| row.into_iter().map(|field| fields::plain_field(&field)).collect())
         .collect();
     let columns: Vec<Column> = header
         .into_iter()
         .enumerate()
         .map(|(place, name)| Column {
             name,
-            ty: infer(fields.iter().filter_map(|row| row.get(place))),
+            ty: fields::infer(fields.iter().filter_map(|row| row.get(place))),
             role: Role::Opaque,
         })
         .collect();
@@ -348,11 +354,11 @@ pub fn parse_csv(bytes: &[u8]) -> Result<Table, NotCanonical> {
 /// # Errors
 /// [`NotCanonical`] when the bytes are no table of this schema.
 pub fn read_csv(bytes: &[u8], schema: &[Column]) -> Result<Table, NotCanonical> {
-    let (header, fields) = read_fields(bytes)?;
+    let (header, lines) = read_fields(bytes)?;
     if !header.iter().eq(schema.iter().map(|column| &column.name)) {
         return Err(NotCanonical::Undeclared);
     }
-    type_fields(schema.to_vec(), fields)
+    type_fields(schema.to_vec(), lines)
 }
 
 fn name_columns(columns: &[Column]) -> Result<Vec<Column>, NotCanonical> {
@@ -462,91 +468,13 @@ fn flawed(flaw: text::Flaw, place: Place) -> NotCanonical {
     }
 }
 
-fn write_line(csv: &mut String, alone: bool, fields: impl Iterator<Item = String>) {
-    for (place, field) in fields.enumerate() {
-        if place > 0 {
-            csv.push(',');
-        }
-        // An empty line would be no row at all.
-        if field.contains(['"', ',', '\r', '\n']) || (alone && field.is_empty()) {
-            csv.push('"');
-            csv.push_str(&field.replace('"', "\"\""));
-            csv.push('"');
-        } else {
-            csv.push_str(&field);
-        }
-    }
-    csv.push('\n');
-}
-
-/// The header, in lower case, and the fields of every row.
-fn read_fields(bytes: &[u8]) -> Result<(Vec<String>, Vec<Vec<String>>), NotCanonical> {
-    if bytes.len() > MAXIMUM_BYTES {
-        return Err(NotCanonical::TooLarge);
-    }
-    let text = std::str::from_utf8(bytes).map_err(|_| NotCanonical::NotUtf8)?;
-    let text = text.strip_prefix('\u{FEFF}').unwrap_or(text);
-    let mut reader = csv::ReaderBuilder::new()
-        .has_headers(false)
-        .flexible(false)
-        .from_reader(text.as_bytes());
-    let mut records = reader.records().map(|record| {
-        record.map_err(|error| NotCanonical::NotCsv {
-            line: error.position().map_or(0, csv::Position::line),
-        })
-    });
-    let header = records.next().ok_or(NotCanonical::NoColumns)??;
-    let header: Vec<String> = header
-        .iter()
-        .map(|name| name.trim_matches(' ').to_ascii_lowercase())
-        .collect();
-    let mut rows: Vec<Vec<String>> = Vec::new();
-    for record in records {
-        if (rows.len() + 1).saturating_mul(header.len()) > MAXIMUM_CELLS {
-            return Err(NotCanonical::TooLarge);
-        }
-        rows.push(record?.iter().map(str::to_owned).collect());
-    }
-    Ok((header, rows))
-}
-
-/// A field in the form in which its type is told: folded where that is possible. Signed numbers look like formulas to the fold, and what is
-/// flawed is left for [`canonicalise`] to refuse.
-fn plain_field(field: &str) -> String {
-    text::fold(field).unwrap_or_else(|_| {
-        let trimmed = field.trim_matches(' ');
-        if is_real(trimmed) { trimmed } else { field }.to_owned()
-    })
-}
-
-/// The type that all fields of a column have; text for a column without any.
-fn infer<'a>(fields: impl Iterator<Item = &'a String> + Clone) -> CellType {
-    let present = fields.filter(|field| !field.is_empty());
-    let all = |fits: fn(&str) -> bool| present.clone().all(|field| fits(field));
-    if present.clone().next().is_none() {
-        CellType::Text
-    } else if all(|field| read_boolean(field).is_some()) {
-        CellType::Boolean
-    } else if all(|field| number::is_number(field) && field.parse::<i64>().is_ok()) {
-        CellType::Integer
-    } else if all(is_real) {
-        CellType::Real
-    } else if all(|field| calendar::read_date(field).is_some()) {
-        CellType::Date
-    } else if all(|field| calendar::read_timestamp(field).is_some()) {
-        CellType::Timestamp
-    } else {
-        CellType::Text
-    }
-}
-
 fn type_fields(columns: Vec<Column>, fields: Vec<Vec<String>>) -> Result<Table, NotCanonical> {
     let mut rows = Vec::with_capacity(fields.len());
     for (row, fields) in fields.into_iter().enumerate() {
         let mut cells = Vec::with_capacity(columns.len());
         for (place, (field, column)) in fields.into_iter().zip(&columns).enumerate() {
             cells.push(
-                read_cell(field, column.ty)
+                fields::read_cell(field, column.ty)
                     .ok_or(NotCanonical::WrongType(Place { row, column: place }))?,
             );
         }
@@ -555,40 +483,16 @@ fn type_fields(columns: Vec<Column>, fields: Vec<Vec<String>>) -> Result<Table, 
     Ok(Table { columns, rows })
 }
 
-fn read_cell(field: String, ty: CellType) -> Option<Cell> {
-    if field.is_empty() {
-        return Some(Cell::Null);
+fn read_fields(bytes: &[u8]) -> Result<(Vec<String>, Vec<Vec<String>>), NotCanonical> {
+    if bytes.len() > MAXIMUM_BYTES {
+        return Err(NotCanonical::TooLarge);
     }
-    Some(match ty {
-        CellType::Boolean => Cell::Boolean(read_boolean(&field)?),
-        CellType::Integer => Cell::Integer(field.parse().ok()?),
-        CellType::Real if is_real(&field) => Cell::Real(field.parse().ok()?),
-        CellType::Real => return None,
-        CellType::Decimal if number::print_decimal(&field, field.len()).is_some() => {
-            Cell::Decimal(field)
-        }
-        CellType::Decimal => return None,
-        CellType::Text => Cell::Text(field),
-        CellType::Date => Cell::Date(calendar::read_date(&field)?),
-        CellType::Timestamp => Cell::Timestamp(calendar::read_timestamp(&field)?),
+    fields::read_fields(bytes, MAXIMUM_CELLS).map_err(|refusal| match refusal {
+        NotFields::NotUtf8 => NotCanonical::NotUtf8,
+        NotFields::NotCsv(line) => NotCanonical::NotCsv { line },
+        NotFields::NoHeader => NotCanonical::NoColumns,
+        NotFields::TooMany => NotCanonical::TooLarge,
     })
-}
-
-fn read_boolean(field: &str) -> Option<bool> {
-    match field.to_ascii_lowercase().as_str() {
-        "true" => Some(true),
-        "false" => Some(false),
-        _ => None,
-    }
-}
-
-/// A number, or one of the words that programs write for what is none.
-fn is_real(field: &str) -> bool {
-    let unsigned = field.strip_prefix(['+', '-']).unwrap_or(field);
-    number::is_number(field)
-        || ["nan", "inf", "infinity"]
-            .iter()
-            .any(|word| unsigned.eq_ignore_ascii_case(word))
 }
 
 #[cfg(test)]

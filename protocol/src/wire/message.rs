@@ -1,5 +1,7 @@
 //! What two members say to each other over a direct stream (`WIRE.md`, section "Direct streams"): statements and blobs, by digest.
 
+use crate::record::Kind;
+use crate::record::submission::TaskId;
 use crate::wire::id::{Digest, StatementId};
 use serde::{Deserialize, Serialize};
 
@@ -23,6 +25,13 @@ pub enum Request {
     Inventory {
         /// Only ids greater than this one.
         after: Option<StatementId>,
+        /// Only these kinds; none listed means every kind.
+        kinds: Vec<Kind>,
+    },
+    /// Everything that you hold about one task: its submission, cancellations, phases, runs, attestations and releases.
+    About {
+        /// The task.
+        task: TaskId,
     },
     /// Give me these statements (at most 64 ids).
     Statements {

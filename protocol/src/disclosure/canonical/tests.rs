@@ -179,6 +179,16 @@ fn a_table_beyond_the_bounds_is_refused() {
         parse_csv(&vec![b'a'; MAXIMUM_BYTES + 1]).unwrap_err(),
         NotCanonical::TooLarge
     );
+    let wide = ",".repeat(MAXIMUM_COLUMNS);
+    assert_eq!(
+        parse_csv(wide.as_bytes()).unwrap_err(),
+        NotCanonical::TooLarge
+    );
+    let endless = ",".repeat(2 * 1024 * 1024);
+    assert_eq!(
+        parse_csv(endless.as_bytes()).unwrap_err(),
+        NotCanonical::TooLarge
+    );
     let table = Table {
         rows: vec![vec![Cell::Null]; MAXIMUM_CELLS + 1],
         ..one(Cell::Null, CellType::Real, Role::Opaque)

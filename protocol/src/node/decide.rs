@@ -1,0 +1,293 @@
+//! What follows from what is known: admit, start, cancel, withhold, release, report.
+
+use super::{Effect, GRACE_SECONDS, Node, Record, Report, Step};
+use crate::ingress::Verified;
+use crate::lifecycle::{Event, Phase};
+use crate::record::release::Release;
+use crate::record::run::Run;
+use crate::record::submission::TaskId;
+use crate::safes::admission::{Admission, Question, admit};
+use crate::safes::outputs::Held;
+use crate::safes::refusal::Refusal;
+use crate::tre::{Blocked, Case, Outcome, decide};
+
+impl Node {
+    /// Lets every open task here go as far as it can.
+    pub(super) fn settle(&mut self, now: u64, step: &mut Step) {
+        for task in self.active.clone() {
+            match self.phase(&task) {
+                Some(Phase::Received) => self.consider(task, now, step),
+                Some(Phase::Running) => self.continue_running(task, now, step),
+                Some(Phase::Held) => self.conclude(task, now, step),
+                _ => {}
+            }
+        }
+        self.start_waiting(now, step);
+        self.report(step);
+    }
+
+    fn phase(&self, task: &TaskId) -> Option<Phase> {
+        self.tasks.get(task)?.here().map(|here| here.phase())
+    }
+
+    fn question(&self, task: &TaskId, now: u64) -> Option<Result<Option<Admission>, Refusal>> {
+        let submission = &self.tasks.get(task)?.submission;
+        let nonce = (submission.signer().name.clone(), submission.claims().nonce);
+        let open = |other: &&TaskId| {
+            *other != task
+                && matches!(self.phase(other), Some(Phase::Received | Phase::Admitted | Phase::Running))
+        };
+        Some(admit(&Question {
+            submission,
+            roster: &self.roster,
+            tre: self.tre.as_ref()?,
+            replayed: self.nonces.get(&nonce).is_some_and(|first| first != task),
+            open_tasks: self.active.iter().filter(open).count(),
+            component: self.components.get(&submission.payload().component),
+            now,
+        }))
+    }
+
+    fn consider(&mut self, task: TaskId, now: u64, step: &mut Step) {
+        let Some(answer) = self.question(&task, now) else { return };
+        let Some(known) = self.tasks.get_mut(&task) else { return };
+        let component = known.submission.payload().component;
+        let Some(local) = known.here.as_mut() else { return };
+        match answer {
+            Ok(None) => {
+                if self.obtaining.insert(component) {
+                    step.effect(Effect::Obtain(component));
+                }
+            }
+            Ok(Some(admission)) => {
+                if local.step(Event::Admit) {
+                    local.admission = Some(admission);
+                    step.record(Record::Admitted { task, at: now });
+                }
+            }
+            Err(refusal) => {
+                let in_grace = now < local.received.saturating_add(GRACE_SECONDS);
+                if !(in_grace && may_heal(refusal)) && local.step(Event::Refuse) {
+                    local.refusal = Some(refusal);
+                    step.record(Record::Refused { task, refusal });
+                }
+            }
+        }
+    }
+
+    /// Starts what waits, oldest first, while there is room. People, projects and freshness are asked again: time has passed.
+    fn start_waiting(&mut self, now: u64, step: &mut Step) {
+        let Some(room) = self.tre.as_ref().map(|tre| tre.running) else { return };
+        let mut running = self.active.iter().filter(|task| self.phase(task) == Some(Phase::Running)).count();
+        let mut waiting: Vec<(u64, TaskId)> = self
+            .active
+            .iter()
+            .filter(|task| self.phase(task) == Some(Phase::Admitted))
+            .filter_map(|task| Some((self.tasks.get(task)?.here()?.received, *task)))
+            .collect();
+        waiting.sort_unstable();
+        for (_, task) in waiting {
+            if running >= room {
+                return;
+            }
+            let answer = self.question(&task, now);
+            let Some(local) = self.tasks.get_mut(&task).and_then(|known| known.here.as_mut()) else { continue };
+            match answer {
+                Some(Ok(Some(admission))) => {
+                    if local.step(Event::Start) {
+                        local.admission = Some(admission.clone());
+                        local.executing = true;
+                        step.record(Record::Started { task });
+                        step.effect(Effect::Execute(Box::new(admission)));
+                        running += 1;
+                    }
+                }
+                // It was admitted; a status that has lapsed since then, or a full queue, only makes it wait.
+                None | Some(Ok(None) | Err(Refusal::StaleStatus | Refusal::Busy)) => {}
+                Some(Err(refusal)) => {
+                    if local.step(Event::Refuse) {
+                        local.refusal = Some(refusal);
+                        step.record(Record::Refused { task, refusal });
+                    }
+                }
+            }
+        }
+    }
+
+    /// A revoked key has no later effect: what runs for it is stopped. A run that a crash cut short begins again once it may.
+    fn continue_running(&mut self, task: TaskId, now: u64, step: &mut Step) {
+        match self.question(&task, now) {
+            Some(Ok(Some(admission))) => {
+                let Some(local) = self.tasks.get_mut(&task).and_then(|known| known.here.as_mut()) else { return };
+                if !local.executing {
+                    local.executing = true;
+                    local.admission = Some(admission.clone());
+                    step.effect(Effect::Execute(Box::new(admission)));
+                }
+            }
+            // It has started: time alone, a full queue or a lapsed status does not undo that.
+            None | Some(Ok(None) | Err(Refusal::StaleStatus | Refusal::Busy | Refusal::Expired)) => {}
+            Some(Err(_)) => self.cancel_now(task, step),
+        }
+    }
+
+    /// Cancels a task that its submitter, or a data owner of this TRE, has called back.
+    pub(super) fn cancel(&mut self, task: TaskId, now: u64, step: &mut Step) {
+        let Some(known) = self.tasks.get(&task) else { return };
+        let Some(tre) = &self.tre else { return };
+        let submitter = &known.submission.signer().name;
+        let called_back = self.cancellations.get(&task).into_iter().flatten().any(|cancellation| {
+            let person = &cancellation.signer().name;
+            let owner = tre.data_owners.contains(person) && self.roster.is_data_owner(person, &tre.name, now);
+            (person == submitter || owner) && self.roster.is_key_good(&cancellation.signer().key.id(), now)
+        });
+        if called_back {
+            self.cancel_now(task, step);
+        }
+    }
+
+    fn cancel_now(&mut self, task: TaskId, step: &mut Step) {
+        let Some(local) = self.tasks.get_mut(&task).and_then(|known| known.here.as_mut()) else { return };
+        if local.step(Event::Cancel) {
+            local.opening = None;
+            step.record(Record::Cancelled { task });
+            step.effect(Effect::Stop(task));
+        }
+    }
+
+    pub(super) fn on_held(&mut self, held: &Held, run: Box<Verified<Run>>, now: u64, step: &mut Step) {
+        let task = held.task();
+        let run = *run;
+        let said = run.payload();
+        let matches = said.task == task && said.commitment == held.commitment() && self.is_here(&said.tre);
+        if !matches || self.phase(&task) != Some(Phase::Running) {
+            return;
+        }
+        let outputs = held.names();
+        step.record(Record::Statement { bytes: run.bytes().to_vec(), at: now });
+        step.record(Record::Held { task, run: run.id(), outputs: outputs.clone() });
+        self.apply_statement(&crate::ingress::Statement::Run(run), now);
+        if let Some(local) = self.tasks.get_mut(&task).and_then(|known| known.here.as_mut()) {
+            local.step(Event::Hold);
+            local.outputs = outputs;
+        }
+    }
+
+    pub(super) fn on_failed(&mut self, task: TaskId, code: &str, _now: u64, step: &mut Step) {
+        let Some(local) = self.tasks.get_mut(&task).and_then(|known| known.here.as_mut()) else { return };
+        if local.step(Event::Fail) {
+            local.failure = Some(code.to_owned());
+            step.record(Record::Failed { task, code: code.to_owned() });
+        }
+    }
+
+    /// What the attestations on a held task amount to now; none when it is not held here.
+    #[must_use]
+    pub fn verdict(&self, task: &TaskId, now: u64) -> Option<Result<Outcome, Blocked>> {
+        let known = self.tasks.get(task)?;
+        let local = known.here().filter(|here| here.phase() == Phase::Held)?;
+        let tre = self.tre.as_ref()?;
+        Some(decide(&Case {
+            submission: &known.submission,
+            run: known.runs.get(&tre.name)?,
+            outputs: &local.outputs,
+            attestations: &known.attestations,
+            data_owners: Some(&tre.data_owners),
+            roster: &self.roster,
+            now,
+        }))
+    }
+
+    fn conclude(&mut self, task: TaskId, now: u64, step: &mut Step) {
+        let verdict = self.verdict(&task, now);
+        let Some(local) = self.tasks.get_mut(&task).and_then(|known| known.here.as_mut()) else { return };
+        match verdict {
+            Some(Ok(Outcome::Release(release))) => {
+                // A newer status alone changes no decision that is under way.
+                let under_way = local.opening.as_ref().is_some_and(|open| open.same_decision(&release));
+                if !under_way {
+                    local.opening = Some(release.clone());
+                    step.effect(Effect::Open(Box::new(release)));
+                }
+            }
+            Some(Ok(Outcome::Withhold)) => {
+                if local.step(Event::Withhold) {
+                    local.opening = None;
+                    step.record(Record::Withheld { task });
+                    self.publish(task, step);
+                }
+            }
+            Some(Ok(Outcome::Open { .. }) | Err(_)) | None => local.opening = None,
+        }
+    }
+
+    /// Whether a release that this TRE signed is one that was decided here and still stands.
+    pub(super) fn may_release(&self, release: &Verified<Release>) -> bool {
+        self.tasks
+            .get(&release.payload().task)
+            .and_then(|known| known.here())
+            .and_then(|local| local.opening.as_ref())
+            .is_some_and(|opening| opening.allows(release.payload()))
+    }
+
+    /// Once a task is decided here, its run and its attestations are for everyone.
+    pub(super) fn publish(&mut self, task: TaskId, step: &mut Step) {
+        for bytes in self.unveil(task) {
+            step.effect(Effect::Tell(bytes));
+        }
+    }
+
+    pub(super) fn unveil(&mut self, task: TaskId) -> Vec<std::sync::Arc<[u8]>> {
+        let Some(known) = self.tasks.get(&task) else { return Vec::new() };
+        let runs = known.runs.values().map(|run| (run.id(), run.bytes()));
+        let attestations = known.attestations.iter().map(|attestation| (attestation.id(), attestation.bytes()));
+        runs.chain(attestations)
+            .filter(|(id, _)| self.private.remove(id))
+            .map(|(_, bytes)| bytes.clone())
+            .collect()
+    }
+
+    /// Asks for a phase statement wherever the last one is behind, and forgets what is finished.
+    fn report(&mut self, step: &mut Step) {
+        let Some(tre) = self.tre.as_ref().map(|tre| tre.name.clone()) else { return };
+        let tasks = &mut self.tasks;
+        self.active.retain(|task| {
+            let Some(known) = tasks.get_mut(task) else { return false };
+            let reported = known.reported(&tre);
+            let Some(local) = known.here.as_mut() else { return false };
+            if reported == Some(local.phase) {
+                return !local.phase.is_terminal();
+            }
+            if local.reporting != Some(local.phase) {
+                local.reporting = Some(local.phase);
+                step.effect(Effect::Report(Report {
+                    task: *task,
+                    phase: local.phase,
+                    refusal: local.refusal,
+                    failure: local.failure.clone(),
+                }));
+            }
+            true
+        });
+    }
+}
+
+/// Whether a statement that is still on its way could turn the refusal.
+fn may_heal(refusal: Refusal) -> bool {
+    match refusal {
+        Refusal::StaleStatus
+        | Refusal::KeyNotGood
+        | Refusal::ReplyTo
+        | Refusal::ProjectNotSigned
+        | Refusal::ProjectNotHere
+        | Refusal::DatasetNotGranted
+        | Refusal::ComponentNotAllowed
+        | Refusal::NotOnProject => true,
+        Refusal::NotConfigured
+        | Refusal::Expired
+        | Refusal::Replayed
+        | Refusal::ComponentUnavailable
+        | Refusal::ComponentUnusable
+        | Refusal::Busy => false,
+    }
+}

@@ -1,0 +1,208 @@
+//! The core of a node: inputs in, records and effects out; no clock, no disk, no network, no key.
+//!
+//! [`Node::handle`] decides. The shell commits the [`Record`]s, **then** performs the [`Effect`]s, and feeds what comes of them back as
+//! further [`Input`]s. After a crash [`Node::replay`] rebuilds the node from its records and [`Node::resume`] says what is outstanding.
+
+mod decide;
+mod replay;
+pub mod step;
+pub mod task;
+
+pub use replay::ReplayError;
+pub use step::{Effect, Input, Record, Report, Step};
+pub use task::{Local, Task};
+
+use crate::ingress::{Statement, Verified};
+use crate::record::cancellation::Cancellation;
+use crate::record::submission::TaskId;
+use crate::safes::Tre;
+use crate::safes::admission::ComponentFacts;
+use crate::trust::roster::Roster;
+use crate::wire::id::{Digest, NetworkId, StatementId};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// For how long a task waits for a grant, a project or a status that may still be on its way, in seconds. Gossip keeps no order.
+pub const GRACE_SECONDS: u64 = 2;
+
+/// A node's whole state.
+#[derive(Clone, Debug)]
+pub struct Node {
+    roster: Roster,
+    tre: Option<Tre>,
+    known: BTreeSet<StatementId>,
+    tasks: BTreeMap<TaskId, Task>,
+    /// Which task first used a nonce of an issuer.
+    nonces: BTreeMap<(String, [u8; 16]), TaskId>,
+    cancellations: BTreeMap<TaskId, Vec<Verified<Cancellation>>>,
+    components: BTreeMap<Digest, ComponentFacts>,
+    obtaining: BTreeSet<Digest>,
+    /// Tasks here that can still change or be reported.
+    active: BTreeSet<TaskId>,
+    /// Runs and attestations of this TRE about which nothing is decided yet: they are nobody else's business.
+    private: BTreeSet<StatementId>,
+}
+
+impl Node {
+    /// A node of a federation that knows nothing yet. Without `tre` it forwards and runs nothing.
+    #[must_use]
+    pub fn new(network: NetworkId, tre: Option<Tre>) -> Self {
+        Self {
+            roster: Roster::new(network),
+            tre,
+            known: BTreeSet::new(),
+            tasks: BTreeMap::new(),
+            nonces: BTreeMap::new(),
+            cancellations: BTreeMap::new(),
+            components: BTreeMap::new(),
+            obtaining: BTreeSet::new(),
+            active: BTreeSet::new(),
+            private: BTreeSet::new(),
+        }
+    }
+
+    /// Who may speak as whom.
+    #[must_use]
+    pub fn roster(&self) -> &Roster {
+        &self.roster
+    }
+
+    /// The TRE that this node is, if it is one.
+    #[must_use]
+    pub fn tre(&self) -> Option<&Tre> {
+        self.tre.as_ref()
+    }
+
+    /// The statements that are held here, ascending.
+    #[must_use]
+    pub fn known(&self) -> &BTreeSet<StatementId> {
+        &self.known
+    }
+
+    /// Whether other members may have a statement: what is under review here stays here.
+    #[must_use]
+    pub fn may_share(&self, id: &StatementId) -> bool {
+        self.known.contains(id) && !self.private.contains(id)
+    }
+
+    /// Every task that is known.
+    #[must_use]
+    pub fn tasks(&self) -> &BTreeMap<TaskId, Task> {
+        &self.tasks
+    }
+
+    /// Takes one input. The step's records must be durable before any of its effects is performed.
+    pub fn handle(&mut self, input: Input, now: u64) -> Step {
+        let mut step = Step::default();
+        match input {
+            Input::Statement(statement) => self.on_statement(statement, now, &mut step),
+            Input::Component { digest, facts } => {
+                self.obtaining.remove(&digest);
+                step.record(Record::Component { digest, facts: facts.clone() });
+                self.components.insert(digest, facts);
+            }
+            Input::Held { held, run } => self.on_held(&held, run, now, &mut step),
+            Input::Failed { task, code } => self.on_failed(task, &code, now, &mut step),
+            Input::Tick => {}
+        }
+        self.settle(now, &mut step);
+        step
+    }
+
+    fn on_statement(&mut self, statement: Statement, now: u64, step: &mut Step) {
+        if self.known.contains(&statement.id()) {
+            return;
+        }
+        if let Statement::Release(release) = &statement {
+            // Our own release counts only while the quorum that it rests on still stands.
+            if self.is_here(&release.payload().tre) && !self.may_release(release) {
+                return;
+            }
+        }
+        step.record(Record::Statement { bytes: statement.bytes().to_vec(), at: now });
+        if self.apply_statement(&statement, now) {
+            step.effect(Effect::Members);
+        }
+        if self.private.contains(&statement.id()) {
+            return;
+        }
+        step.effect(if statement.kind().is_announced() {
+            Effect::Announce(statement.bytes().clone())
+        } else {
+            Effect::Tell(statement.bytes().clone())
+        });
+        if let Statement::Cancellation(cancellation) = &statement {
+            self.cancel(cancellation.payload().task, now, step);
+        }
+        if let Statement::Submission(submission) = &statement {
+            self.cancel(submission.id(), now, step);
+        }
+        if let Statement::Release(release) = &statement
+            && self.is_here(&release.payload().tre)
+        {
+            self.publish(release.payload().task, step);
+        }
+    }
+
+    /// The part of taking a statement that a replay repeats. True when it may have changed who is a member.
+    fn apply_statement(&mut self, statement: &Statement, at: u64) -> bool {
+        self.known.insert(statement.id());
+        self.roster.take(statement);
+        let task = |tasks: &mut BTreeMap<TaskId, Task>, id: &TaskId, then: &mut dyn FnMut(&mut Task)| {
+            if let Some(task) = tasks.get_mut(id) {
+                then(task);
+            }
+        };
+        match statement {
+            Statement::Submission(submission) => {
+                let nonce = (submission.signer().name.clone(), submission.claims().nonce);
+                self.nonces.entry(nonce).or_insert_with(|| submission.id());
+                let here = self.tre.as_ref().is_some_and(|tre| submission.payload().audience.contains(&tre.name));
+                if here {
+                    self.active.insert(submission.id());
+                }
+                // What nobody had for an earlier task may be there for this one.
+                let digest = submission.payload().component;
+                if self.components.get(&digest) == Some(&ComponentFacts::Unavailable) {
+                    self.components.remove(&digest);
+                }
+                self.tasks.entry(submission.id()).or_insert_with(|| Task::new(submission.clone(), here.then_some(at)));
+                false
+            }
+            Statement::Cancellation(cancellation) => {
+                self.cancellations.entry(cancellation.payload().task).or_default().push(cancellation.clone());
+                false
+            }
+            Statement::Phase(phase) => {
+                task(&mut self.tasks, &phase.payload().task, &mut |task| task.take_phase(phase));
+                false
+            }
+            Statement::Run(run) => {
+                if self.is_here(&run.payload().tre) {
+                    self.private.insert(run.id());
+                }
+                task(&mut self.tasks, &run.payload().task, &mut |task| task.take_run(run));
+                false
+            }
+            Statement::Attestation(attestation) => {
+                let said = attestation.payload();
+                let decided = self.tasks.get(&said.task).and_then(Task::here).is_none_or(|here| here.phase().is_terminal());
+                if self.is_here(&said.tre) && !decided {
+                    self.private.insert(attestation.id());
+                }
+                task(&mut self.tasks, &attestation.payload().task, &mut |task| task.take_attestation(attestation));
+                false
+            }
+            Statement::Release(release) => {
+                let here = self.is_here(&release.payload().tre);
+                task(&mut self.tasks, &release.payload().task, &mut |task| task.take_release(release, here));
+                false
+            }
+            Statement::Root(_) | Statement::KeyRecord(_) | Statement::Revocation(_) => true,
+            Statement::Grant(_) | Statement::Status(_) | Statement::Project(_) => false,
+        }
+    }
+
+    fn is_here(&self, tre: &str) -> bool {
+        self.tre.as_ref().is_some_and(|here| here.name == tre)
+    }
+}

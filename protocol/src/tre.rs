@@ -1,0 +1,244 @@
+//! What a TRE decides about what it holds: still open, withheld, or a `Release`, whose only constructor is here.
+
+use crate::ingress::Verified;
+use crate::record::attestation::Attestation;
+use crate::record::commitment::Commitment;
+use crate::record::grant::Role;
+use crate::record::run::Run;
+use crate::record::submission::{Submission, TaskId};
+use crate::trust::authority::{Chosen, Wanted};
+use crate::trust::freshness::Stale;
+use crate::trust::quorum::{Tally, tally};
+use crate::trust::roster::Roster;
+use crate::wire::id::StatementId;
+use std::collections::{BTreeMap, BTreeSet};
+use thiserror::Error;
+
+/// Times that researchers can see are rounded down to this many seconds: a run's length is an output too.
+pub const COARSE_SECONDS: u64 = 900;
+
+/// `now`, rounded down to [`COARSE_SECONDS`].
+#[must_use]
+pub fn coarse(now: u64) -> u64 {
+    now - now % COARSE_SECONDS
+}
+
+/// What is on the table when a decision is made.
+#[derive(Clone, Copy, Debug)]
+pub struct Case<'a> {
+    /// The task.
+    pub submission: &'a Verified<Submission>,
+    /// What ran.
+    pub run: &'a Verified<Run>,
+    /// The outputs that are held.
+    pub outputs: &'a BTreeSet<String>,
+    /// Everything that people have said about this run.
+    pub attestations: &'a [Verified<Attestation>],
+    /// The data owners whom the TRE's own configuration names; none when the case is judged from outside the TRE.
+    pub data_owners: Option<&'a BTreeSet<String>>,
+    /// Who may speak as whom.
+    pub roster: &'a Roster,
+    /// Seconds since 1970.
+    pub now: u64,
+}
+
+/// What the attestations amount to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// At least one output waits for more persons.
+    Open {
+        /// For each output, how many approvals are missing; 0 for one that is decided.
+        missing: BTreeMap<String, u64>,
+    },
+    /// Every output was rejected.
+    Withhold,
+    /// Every output is decided and at least one may leave.
+    Release(Release),
+}
+
+/// Leave for named outputs of one run to go to one recipient. [`decide`] is the only constructor.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Release {
+    task: TaskId,
+    tre: String,
+    run: StatementId,
+    commitment: Commitment,
+    outputs: BTreeSet<String>,
+    attestations: BTreeSet<StatementId>,
+    project: StatementId,
+    status: StatementId,
+    recipient: String,
+}
+
+impl Release {
+    /// The task.
+    #[must_use]
+    pub fn task(&self) -> TaskId {
+        self.task
+    }
+
+    /// The commitment that was attested.
+    #[must_use]
+    pub fn commitment(&self) -> Commitment {
+        self.commitment
+    }
+
+    /// The outputs that may leave.
+    #[must_use]
+    pub fn outputs(&self) -> &BTreeSet<String> {
+        &self.outputs
+    }
+
+    /// The age recipient.
+    #[must_use]
+    pub fn recipient(&self) -> &str {
+        &self.recipient
+    }
+
+    /// The statement to sign once the ciphertext exists.
+    #[must_use]
+    pub fn statement(&self, ciphertext: crate::wire::id::Digest, ciphertext_bytes: u64) -> crate::record::release::Release {
+        crate::record::release::Release {
+            task: self.task,
+            tre: self.tre.clone(),
+            run: self.run,
+            attestations: self.attestations.iter().copied().collect(),
+            project: self.project,
+            status: self.status,
+            commitment: self.commitment,
+            outputs: self.outputs.iter().cloned().collect(),
+            ciphertext,
+            ciphertext_bytes,
+            recipient: self.recipient.clone(),
+        }
+    }
+
+    /// Whether the other is the same decision, at a status of another day perhaps.
+    #[must_use]
+    pub fn same_decision(&self, other: &Self) -> bool {
+        *self == Self { status: self.status, ..other.clone() }
+    }
+
+    /// Whether a signed release says exactly this.
+    #[must_use]
+    pub fn allows(&self, release: &crate::record::release::Release) -> bool {
+        self.statement(release.ciphertext, release.ciphertext_bytes) == *release
+    }
+}
+
+/// Why no decision can be made now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum Blocked {
+    /// Trust is stale: nothing is released.
+    #[error(transparent)]
+    Stale(#[from] Stale),
+    /// The project no longer counts at this TRE.
+    #[error("no data owner of this TRE has a signature under the project that still counts")]
+    ProjectGone,
+    /// The submitter's key is no longer good, or has another recipient now.
+    #[error("the submitter's key was revoked, or results would go to another recipient than its record names")]
+    SubmitterGone,
+}
+
+/// Counts the attestations under the project's policy. A person counts once, the submitter never, and one rejection is enough.
+///
+/// # Errors
+/// [`Blocked`]: nothing is wrong with the attestations, but nothing may be released now.
+pub fn decide(case: &Case<'_>) -> Result<Outcome, Blocked> {
+    let status = case.roster.fresh_status(case.now)?.id();
+    let tre = &case.run.payload().tre;
+    let submission = case.submission.payload();
+    let chosen = case.roster.project_at(&submission.project, tre, case.now).ok_or(Blocked::ProjectGone)?;
+    let submitter = case.roster.holder(&case.submission.signer().key.id());
+    let good = case.roster.is_key_good(&case.submission.signer().key.id(), case.now);
+    if !good || submitter.and_then(|holder| holder.recipient).as_ref() != Some(&submission.reply_to) {
+        return Err(Blocked::SubmitterGone);
+    }
+
+    let counted: Vec<&Verified<Attestation>> =
+        case.attestations.iter().filter(|attestation| counts(case, &chosen, attestation)).collect();
+    let standing = |attestation: &&&Verified<Attestation>| {
+        !counted.iter().any(|later| {
+            later.payload().supersedes == Some(attestation.id())
+                && later.signer().name == attestation.signer().name
+                && later.id() != attestation.id()
+        })
+    };
+    let standing: Vec<_> = counted.iter().filter(standing).collect();
+
+    let mut missing = BTreeMap::new();
+    let mut approved = BTreeSet::new();
+    for output in case.outputs {
+        let votes = standing.iter().filter_map(|attestation| {
+            let decision = attestation.payload().decisions.get(output)?;
+            Some((attestation.signer().name.as_str(), decision.approve))
+        });
+        let still = match tally(votes, chosen.project.egress.approvals) {
+            Tally::Open { missing } => missing,
+            Tally::Vetoed => 0,
+            Tally::Approved => {
+                approved.insert(output.clone());
+                0
+            }
+        };
+        missing.insert(output.clone(), still);
+    }
+    if missing.values().any(|still| *still > 0) {
+        return Ok(Outcome::Open { missing });
+    }
+    if approved.is_empty() {
+        return Ok(Outcome::Withhold);
+    }
+    Ok(Outcome::Release(Release {
+        task: case.submission.id(),
+        tre: tre.clone(),
+        run: case.run.id(),
+        commitment: case.run.payload().commitment,
+        outputs: approved,
+        attestations: standing.iter().map(|attestation| attestation.id()).collect(),
+        project: chosen.statement,
+        status,
+        recipient: submission.reply_to.clone(),
+    }))
+}
+
+/// Whether an attestation is about exactly this run, under exactly this policy, by a person who counts.
+fn counts(case: &Case<'_>, chosen: &Chosen, attestation: &Verified<Attestation>) -> bool {
+    let said = attestation.payload();
+    let run = case.run.payload();
+    let about_this = said.task == case.submission.id()
+        && said.task == run.task
+        && said.tre == run.tre
+        && said.run == case.run.id()
+        && said.commitment == run.commitment
+        && said.project == chosen.statement
+        && said.decisions.keys().all(|name| case.outputs.contains(name));
+    let signer = attestation.signer();
+    let in_time = attestation.claims().not_before <= case.now.saturating_add(case.roster.clock_skew_seconds())
+        && case.now < attestation.claims().expires;
+    about_this
+        && in_time
+        && case.roster.is_key_good(&signer.key.id(), case.now)
+        && may_review(case, chosen, &signer.name)
+}
+
+/// A data owner whom the TRE names, or an output checker where the policy counts them; never the submitter.
+fn may_review(case: &Case<'_>, chosen: &Chosen, person: &str) -> bool {
+    let tre = &case.run.payload().tre;
+    let egress = &chosen.project.egress;
+    if person == case.submission.signer().name || egress.excluded.iter().any(|excluded| excluded == person) {
+        return false;
+    }
+    let named = case.data_owners.is_none_or(|owners| owners.contains(person));
+    let checker = || {
+        let wanted = Wanted {
+            person,
+            role: Role::OutputChecker,
+            project: Some(&chosen.project),
+            tre,
+            datasets: &case.submission.payload().datasets,
+        };
+        egress.checkers_count && case.roster.authority(&wanted, case.now).is_some()
+    };
+    (named && case.roster.is_data_owner(person, tre, case.now)) || checker()
+}
