@@ -14,7 +14,7 @@ use protocol::wire::id::NetworkId;
 const PER_PEER: u32 = 2;
 
 /// Handshakes under way in each direction: a flood of half-open connections waits outside.
-const PENDING: u32 = 128;
+const PENDING: u32 = 512;
 
 /// Connections that others opened: more members than one hub's mesh holds (400), twice.
 const INCOMING: u32 = 800;

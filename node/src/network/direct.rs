@@ -202,6 +202,7 @@ mod tests {
     fn what_is_not_one_whole_message_is_an_error_and_never_a_panic() {
         let request = Request::Inventory {
             after: Some(StatementId([3; 32])),
+            kinds: Vec::new(),
         };
         let bytes = bytes_of(&request);
         assert_eq!(kind::<Request>(&[], 100), io::ErrorKind::UnexpectedEof);

@@ -34,6 +34,7 @@ mod tally;
 mod transport;
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests stop at the first surprise")]
 mod tests;
 
 pub use asks::AskError;

@@ -8,7 +8,7 @@ use libp2p::{PeerId, Transport as _, dns, noise, tcp, yamux};
 use std::time::Duration;
 
 /// How long dialling, Noise and Yamux may take together: a half-open stranger is dropped after this.
-const HANDSHAKE: Duration = Duration::from_secs(10);
+const HANDSHAKE: Duration = Duration::from_secs(6);
 
 /// Streams of one connection at once: gossip, identify, ping and the direct streams of both sides, with room to spare.
 const STREAMS_PER_CONNECTION: usize = 96;
