@@ -13,6 +13,7 @@
 //! | parts of several TREs become one | [`aggregate`] |
 
 pub mod aggregate;
+pub mod delivery;
 pub mod disclosure;
 pub mod ingress;
 pub mod lifecycle;

@@ -4,8 +4,8 @@
 //! and so carries nothing; what a reader cannot see is refused. The bytes are RFC 4180 with LF, a header, fields quoted only where they hold a
 //! comma or a quote, an empty field for null (`""` where it stands alone), numbers as RFC 8785 section 3.2.2.3 prints them, dates as ISO 8601.
 
-use crate::disclosure::table::{Cell, CellType, Column, Role, Table, is_identifier, order_rows};
 use crate::disclosure::fields::{self, NotFields};
+use crate::disclosure::table::{Cell, Column, Role, Table, is_identifier, order_rows};
 use crate::disclosure::{calendar, number, text};
 use std::fmt;
 use thiserror::Error;
@@ -74,7 +74,9 @@ pub enum NotCanonical {
     #[error("the output has no columns; begin it with a header line")]
     NoColumns,
     /// More than [`MAXIMUM_BYTES`], [`MAXIMUM_COLUMNS`] or [`MAXIMUM_CELLS`].
-    #[error("the output is larger than 16 MiB, a thousand columns or a million cells; hand over a summary")]
+    #[error(
+        "the output is larger than 16 MiB, a thousand columns or a million cells; hand over a summary"
+    )]
     TooLarge,
     /// A row with more or fewer cells than there are columns.
     #[error("row {} has another number of cells than there are columns", row + 1)]
@@ -333,9 +335,13 @@ pub fn print(cell: &Cell) -> String {
 /// [`NotCanonical`] when the bytes are no table or too many; what single cells hold is looked at by [`canonicalise`].
 pub fn parse_csv(bytes: &[u8]) -> Result<Table, NotCanonical> {
     let (header, lines) = read_fields(bytes)?;
-    let fields: Vec<Vec<String>> = fields
+    let fields: Vec<Vec<String>> = lines
         .into_iter()
-        .map(|row| row.into_iter().map(|field| fields::plain_field(&field)).collect())
+        .map(|row| {
+            row.into_iter()
+                .map(|field| fields::plain_field(&field))
+                .collect()
+        })
         .collect();
     let columns: Vec<Column> = header
         .into_iter()

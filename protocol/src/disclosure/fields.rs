@@ -47,7 +47,10 @@ pub(crate) fn read_fields(
 ) -> Result<(Vec<String>, Vec<Vec<String>>), NotFields> {
     let text = std::str::from_utf8(bytes).map_err(|_| NotFields::NotUtf8)?;
     let text = text.strip_prefix('\u{FEFF}').unwrap_or(text);
-    if text.split(['\n', '\r']).any(|line| line.len() > MAXIMUM_LINE) {
+    if text
+        .split(['\n', '\r'])
+        .any(|line| line.len() > MAXIMUM_LINE)
+    {
         return Err(NotFields::TooMany);
     }
     let mut reader = csv::ReaderBuilder::new()

@@ -80,6 +80,7 @@ impl Payload for Project {
         for name in names.chain(components) {
             require_name(name, "tres, datasets, admins, components or excluded")?;
         }
+        require(self.disclosure.check().is_ok(), "disclosure", "the thresholds are not sound")?;
         require(
             (1..=64).contains(&self.egress.approvals),
             "egress.approvals",

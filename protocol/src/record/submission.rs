@@ -42,6 +42,9 @@ pub struct DeclaredOutput {
     pub name: String,
     /// Its media type; `text/csv` is the only one so far.
     pub media_type: String,
+    /// The columns that a table of the component's own making has, in their order; none = as the component writes them. Where they are
+    /// declared, their names and order can carry nothing.
+    pub columns: Option<Vec<String>>,
 }
 
 /// The only media type of an output.
@@ -72,6 +75,9 @@ impl Payload for Submission {
         for output in &self.outputs {
             require_name(&output.name, "outputs.name")?;
             require(output.media_type == TABLE, "outputs.media_type", "an output is a table (text/csv)")?;
+            let columns = output.columns.as_deref().unwrap_or_default();
+            require(columns.len() <= 200, "outputs.columns", "at most 200 columns")?;
+            columns.iter().try_for_each(|column| require_text(column, 63, "outputs.columns"))?;
         }
         let distinct: BTreeSet<_> = self.outputs.iter().map(|output| &output.name).collect();
         require(distinct.len() == self.outputs.len(), "outputs", "each name stands once")?;

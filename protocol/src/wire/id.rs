@@ -48,7 +48,7 @@ macro_rules! bytes32 {
 
             fn from_str(text: &str) -> Result<Self, NotHexadecimal> {
                 let wrong = || NotHexadecimal(text.chars().take(80).collect());
-                if text.len() != 64 || !text.is_ascii() {
+                if text.len() != 64 || !text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
                     return Err(wrong());
                 }
                 let mut bytes = [0_u8; 32];

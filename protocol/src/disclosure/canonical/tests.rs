@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "tests stop at the first surprise")]
 
 use super::*;
-use crate::disclosure::table::Measure;
+use crate::disclosure::table::{CellType, Measure};
 use proptest::prelude::*;
 
 fn csv(text: &str) -> Result<Canonical, NotCanonical> {

@@ -1,0 +1,294 @@
+//! What the rules say, in words that a data owner reads and records keep: findings, tallies, a verdict, and which rules said it.
+//!
+//! Reasons name rules, thresholds and places, never evidence and never a cell.
+
+use crate::disclosure::canonical::{Canonical, Place};
+use crate::disclosure::table::Tier;
+use crate::wire::id::Digest;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::fmt;
+
+/// The version of the rules; it changes whenever a verdict could (SATRE 3.3.09: the checks made are part of the record).
+pub const RULES_VERSION: &str = "1";
+
+/// The rules in words: what [`checker_digest`] stands for. A change of a rule changes these words.
+const DESCRIPTION: &str = "\
+quintes disclosure rules 1
+canonical: columns as declared; rows sorted; numbers but keys to the policy's significant digits in RFC 8785 form; moments to the second; \
+text in NFC with dashes, quotes and spaces in ASCII; NaN and infinities to null; RFC 4180 with LF
+witnessed minimum-threshold: distinct subjects of every figure < threshold fails; fewer than threshold subjects or rows between count and \
+count-of review; no row, no figure or no evidence review
+witnessed dominance-p-ratio: (sum - largest - second) / largest < p-ratio-percent / 100 fails; sums and means
+witnessed dominance-nk: (largest + second) / sum >= nk-share-percent / 100 fails; sums and means
+witnessed dominance: negatives, special values, evidence that contradicts itself review; all zero not applicable
+witnessed degrees-of-freedom: variances and covariances < minimum-degrees-of-freedom fails
+witnessed not-finite: special values or a figure that is none review
+opaque minimum-threshold, dominance, degrees-of-freedom: always review; whole numbers between 1 and threshold marked
+type-and-size: bytes, rows, columns, outputs over the policy's maximum refused; what has no canonical form refused
+payload: over 32 characters of a base64 or hexadecimal alphabet refused
+formula: text that begins with = + - @ tab or return refused
+";
+
+/// The digest that stands in every attestation beside [`RULES_VERSION`]: SHA-256 over the description of the rules.
+#[must_use]
+pub fn checker_digest() -> Digest {
+    Digest::of(DESCRIPTION.as_bytes())
+}
+
+/// The most findings for single figures that one rule lists; [`Tally`] counts all.
+pub const LISTED_FINDINGS: usize = 1_000;
+
+/// A rule, by its name in `disclosure.md` and in records.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Rule {
+    /// Enough distinct subjects behind every figure, shown or implied.
+    MinimumThreshold,
+    /// What remains without the two largest contributions hides the largest.
+    DominancePRatio,
+    /// The two largest contributions are not most of the sum.
+    DominanceNk,
+    /// A fitted figure does not nearly retell its data.
+    DegreesOfFreedom,
+    /// No NaN and no infinity behind a figure.
+    NotFinite,
+    /// A table of a size that a person can review, in its canonical form.
+    TypeAndSize,
+    /// No encoded bytes in text.
+    Payload,
+    /// No text that a spreadsheet would run.
+    Formula,
+}
+
+impl Rule {
+    const ALL: [Self; 8] = [
+        Self::MinimumThreshold,
+        Self::DominancePRatio,
+        Self::DominanceNk,
+        Self::DegreesOfFreedom,
+        Self::NotFinite,
+        Self::TypeAndSize,
+        Self::Payload,
+        Self::Formula,
+    ];
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::MinimumThreshold => "minimum-threshold",
+            Self::DominancePRatio => "dominance-p-ratio",
+            Self::DominanceNk => "dominance-nk",
+            Self::DegreesOfFreedom => "degrees-of-freedom",
+            Self::NotFinite => "not-finite",
+            Self::TypeAndSize => "type-and-size",
+            Self::Payload => "payload",
+            Self::Formula => "formula",
+        }
+    }
+}
+
+impl fmt::Display for Rule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+/// What a rule says, from mild to grave.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Verdict {
+    /// The rule has nothing to look at here.
+    NotApplicable,
+    /// The rule holds.
+    Pass,
+    /// The rule cannot tell: a person must.
+    Review,
+    /// The rule is broken. A person may still release it, and has to say why.
+    Fail,
+    /// The output cannot be released in this form by anybody.
+    Refused,
+}
+
+impl fmt::Display for Verdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::NotApplicable => "not applicable",
+            Self::Pass => "pass",
+            Self::Review => "review",
+            Self::Fail => "fail",
+            Self::Refused => "refused",
+        })
+    }
+}
+
+/// What one rule says about an output, a column or a figure. It holds no evidence and no cell.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Finding {
+    /// The rule.
+    pub rule: Rule,
+    /// What it says.
+    pub verdict: Verdict,
+    /// The row of the canonical table, counted from 0; `None` for the whole column or output.
+    pub row: Option<usize>,
+    /// The column's name; `None` for the whole output.
+    pub column: Option<String>,
+    /// Why, in a sentence for a data owner.
+    pub reason: String,
+}
+
+/// How often a rule said what, over all figures.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Tally {
+    /// Nothing to look at.
+    pub not_applicable: u64,
+    /// The rule holds.
+    pub pass: u64,
+    /// A person must tell.
+    pub review: u64,
+    /// The rule is broken.
+    pub fail: u64,
+    /// Not in this form.
+    pub refused: u64,
+}
+
+impl Tally {
+    fn of(&mut self, verdict: Verdict) -> &mut u64 {
+        match verdict {
+            Verdict::NotApplicable => &mut self.not_applicable,
+            Verdict::Pass => &mut self.pass,
+            Verdict::Review => &mut self.review,
+            Verdict::Fail => &mut self.fail,
+            Verdict::Refused => &mut self.refused,
+        }
+    }
+}
+
+/// All that the rules say about one output. It is for the reviewer and stays in the TRE.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Report {
+    /// [`RULES_VERSION`] of the rules that made it.
+    pub rules_version: String,
+    /// [`checker_digest`] of these rules.
+    pub checker: Digest,
+    /// Who vouches for the figures.
+    pub tier: Tier,
+    /// The gravest verdict of all findings.
+    pub verdict: Verdict,
+    /// One finding for each rule that holds or does not apply, and one for each figure that a rule doubts (at most [`LISTED_FINDINGS`] a rule).
+    pub findings: Vec<Finding>,
+    /// How many figures each rule looked at.
+    pub tallies: BTreeMap<Rule, Tally>,
+    /// The report in one sentence.
+    pub summary: String,
+}
+
+/// Findings as they are made.
+#[derive(Default)]
+pub(crate) struct Book {
+    findings: Vec<Finding>,
+    tallies: BTreeMap<Rule, Tally>,
+}
+
+impl Book {
+    /// Counts a verdict, and lists it when it is a doubt and there is room. `reason` is asked for only then.
+    pub(crate) fn note(
+        &mut self,
+        rule: Rule,
+        verdict: Verdict,
+        place: Option<Place>,
+        canonical: Option<&Canonical>,
+        reason: impl FnOnce() -> String,
+    ) {
+        let tally = self.tallies.entry(rule).or_default();
+        let doubts = tally.review + tally.fail + tally.refused;
+        *tally.of(verdict) += 1;
+        if verdict >= Verdict::Review && doubts < u64::try_from(LISTED_FINDINGS).unwrap_or(u64::MAX)
+        {
+            let column = place
+                .zip(canonical)
+                .and_then(|(place, canonical)| canonical.schema().get(place.column));
+            self.findings.push(Finding {
+                rule,
+                verdict,
+                row: place.map(|place| place.row),
+                column: column.map(|column| column.name.clone()),
+                reason: reason(),
+            });
+        }
+    }
+
+    pub(crate) fn close(mut self, tier: Tier) -> Report {
+        let mut gravest = Verdict::NotApplicable;
+        let mut doubts = Vec::new();
+        for rule in Rule::ALL {
+            let tally = self.tallies.get(&rule).copied().unwrap_or_default();
+            let (verdict, reason) = match tally {
+                Tally { refused: 1.., .. } => (Verdict::Refused, None),
+                Tally { fail: 1.., .. } => (Verdict::Fail, None),
+                Tally { review: 1.., .. } => (Verdict::Review, None),
+                Tally { pass: 1.., .. } => (
+                    Verdict::Pass,
+                    Some("The rule holds for all that it applies to."),
+                ),
+                _ => (
+                    Verdict::NotApplicable,
+                    Some("Nothing here falls under the rule."),
+                ),
+            };
+            gravest = gravest.max(verdict);
+            match reason {
+                Some(reason) => self.findings.push(Finding {
+                    rule,
+                    verdict,
+                    row: None,
+                    column: None,
+                    reason: reason.to_owned(),
+                }),
+                None => doubts.push(format!("{rule}: {verdict}")),
+            }
+        }
+        // The listing runs by rule, so that what belongs together stands together.
+        self.findings.sort_by_key(|finding| {
+            (
+                finding.rule,
+                finding.row,
+                std::cmp::Reverse(finding.verdict),
+            )
+        });
+        let vouched = match tier {
+            Tier::Witnessed => "computed by the node",
+            Tier::Opaque => "computed by the component, only its shape can be checked",
+        };
+        let summary = if doubts.is_empty() {
+            format!("Every rule holds ({vouched}).")
+        } else {
+            format!(
+                "{} ({vouched}).",
+                sentence(&doubts.join(", ")).trim_end_matches('.')
+            )
+        };
+        Report {
+            rules_version: RULES_VERSION.to_owned(),
+            checker: checker_digest(),
+            tier,
+            verdict: gravest,
+            findings: self.findings,
+            tallies: self.tallies,
+            summary,
+        }
+    }
+}
+
+/// A clause as a sentence: a capital and a full stop.
+pub(crate) fn sentence(clause: &str) -> String {
+    let mut letters = clause.chars();
+    let first: String = letters
+        .next()
+        .into_iter()
+        .flat_map(char::to_uppercase)
+        .collect();
+    format!("{first}{}.", letters.as_str())
+}

@@ -1,0 +1,315 @@
+//! Safe outputs: is each output in its one form, what do the rules say, and which bytes exactly wait for a person? (SATRE 3.3)
+
+use crate::disclosure::canonical::{NotCanonical, canonicalise, parse_csv};
+use crate::disclosure::rules::{Checkable, Report, Verdict, check as check_output, check_count};
+use crate::disclosure::table::{Column, Witnessed};
+use crate::record::attestation::ReportSummary;
+use crate::record::commitment::{Commitment, Salt, leaf};
+use crate::record::submission::TaskId;
+use crate::safes::admission::Admission;
+use crate::wire::codec;
+use crate::wire::id::{Digest, StatementId};
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use thiserror::Error;
+
+/// What a component handed over under one declared name.
+#[derive(Debug)]
+pub enum Produced {
+    /// A table that the host computed (evidence tier T1).
+    Witnessed(Witnessed),
+    /// CSV bytes of the component's own making (T2).
+    Opaque(Vec<u8>),
+}
+
+/// What a reviewer reads beside the outputs. It stays in the TRE.
+#[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Context {
+    /// The SQL that ran, as it was re-printed after admission.
+    pub statements: Vec<String>,
+    /// What the component logged.
+    pub log: Vec<String>,
+}
+
+/// Why outputs cannot be reviewed; only the code leaves the TRE.
+#[derive(Debug, Error, PartialEq, Eq)]
+pub enum Unreviewable {
+    /// The component wrote nothing.
+    #[error("the component wrote none of its declared outputs")]
+    Nothing,
+    /// A name that was not declared, or twice.
+    #[error("the component wrote an output that was not declared, or one twice")]
+    Undeclared,
+    /// No canonical form.
+    #[error("the output `{name}` has no canonical form: {cause}")]
+    Form {
+        /// The declared name.
+        name: String,
+        /// What is in the way; it names places, never content.
+        cause: NotCanonical,
+    },
+    /// A rule refuses it outright: its size, or how many there are.
+    #[error("the output `{name}` is refused: {reason}")]
+    Refused {
+        /// The declared name.
+        name: String,
+        /// The rule's sentence.
+        reason: String,
+    },
+}
+
+impl Unreviewable {
+    /// The code of the failure, which is all that a researcher learns.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Nothing => "no-outputs",
+            Self::Undeclared => "output-undeclared",
+            Self::Form { .. } => "output-form",
+            Self::Refused { .. } => "output-refused",
+        }
+    }
+}
+
+/// One output in custody.
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
+pub struct HeldOutput {
+    /// Its declared name.
+    pub name: String,
+    /// What its columns mean.
+    pub schema: Vec<Column>,
+    /// The canonical bytes: what is reviewed, committed to, signed and released.
+    #[serde(with = "serde_bytes")]
+    pub bytes: Vec<u8>,
+    /// Its salt.
+    pub salt: Salt,
+    /// What the rules say.
+    pub report: Report,
+}
+
+/// Outputs never reach a log.
+impl fmt::Debug for HeldOutput {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "HeldOutput({}, {} bytes)", self.name, self.bytes.len())
+    }
+}
+
+impl HeldOutput {
+    /// The leaf that commits to it.
+    #[must_use]
+    pub fn leaf(&self) -> Digest {
+        leaf(&self.salt, &self.name, &encode_schema(&self.schema), &self.bytes)
+    }
+}
+
+/// The deterministic encoding of a schema, as [`leaf`] hashes it.
+#[must_use]
+pub fn encode_schema(schema: &[Column]) -> Vec<u8> {
+    codec::encode(&schema).expect("at most 1,000 short columns of texts have an encoding under 64 KiB")
+}
+
+/// Checked outputs that wait in custody. Private fields; [`check`] makes it, and [`Held::restore`] only gives back what [`check`] made.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Held {
+    task: TaskId,
+    tre: String,
+    submitter: String,
+    project: StatementId,
+    outputs: Vec<HeldOutput>,
+    context: Hidden,
+    commitment: Commitment,
+}
+
+#[derive(Clone, PartialEq)]
+struct Hidden(Context);
+
+impl fmt::Debug for Hidden {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("(..)")
+    }
+}
+
+/// Puts outputs into their one form, checks them, and commits to them. `secret` is 32 random bytes of this run.
+///
+/// # Errors
+/// [`Unreviewable`] when an output cannot be shown to a person as it would leave.
+pub fn check(
+    admission: &Admission,
+    produced: Vec<(String, Produced)>,
+    context: Context,
+    secret: &[u8; 32],
+) -> Result<Held, Unreviewable> {
+    let policy = &admission.project().disclosure;
+    let count = check_count(produced.len(), policy);
+    if let (Verdict::Refused, Some((name, _))) = (count.verdict, produced.first()) {
+        return Err(Unreviewable::Refused { name: name.clone(), reason: count.reason });
+    }
+    let mut outputs = BTreeMap::new();
+    for (name, produced) in produced {
+        let declared = admission.submission().outputs.iter().find(|declared| declared.name == name);
+        let declared = declared.ok_or(Unreviewable::Undeclared)?;
+        let formless = |cause| Unreviewable::Form { name: name.clone(), cause };
+        let (canonical, report) = match &produced {
+            Produced::Witnessed(witnessed) => {
+                let canonical = canonicalise(&witnessed.table, &policy.form(None)).map_err(formless)?;
+                let report = check_output(&Checkable::Witnessed { canonical: &canonical, witnessed }, policy);
+                (canonical, report)
+            }
+            Produced::Opaque(bytes) => {
+                let table = parse_csv(bytes).map_err(formless)?;
+                let canonical = canonicalise(&table, &policy.form(declared.columns.clone())).map_err(formless)?;
+                let report = check_output(&Checkable::Opaque { canonical: &canonical }, policy);
+                (canonical, report)
+            }
+        };
+        if report.verdict == Verdict::Refused {
+            let refused = report.findings.iter().find(|finding| finding.verdict == Verdict::Refused);
+            let reason = refused.map_or_else(|| report.summary.clone(), |finding| finding.reason.clone());
+            return Err(Unreviewable::Refused { name, reason });
+        }
+        let schema = canonical.schema().to_vec();
+        let (_, bytes) = canonical.into_parts();
+        let output = HeldOutput { salt: Salt::derive(secret, &name), name: name.clone(), schema, bytes, report };
+        if outputs.insert(name, output).is_some() {
+            return Err(Unreviewable::Undeclared);
+        }
+    }
+    if outputs.is_empty() {
+        return Err(Unreviewable::Nothing);
+    }
+    let outputs: Vec<HeldOutput> = outputs.into_values().collect();
+    Ok(Held {
+        task: admission.task(),
+        tre: admission.tre().to_owned(),
+        submitter: admission.submitter().to_owned(),
+        project: admission.project_statement(),
+        commitment: commit(&outputs),
+        outputs,
+        context: Hidden(context),
+    })
+}
+
+fn commit(outputs: &[HeldOutput]) -> Commitment {
+    Commitment::to(&outputs.iter().map(|output| (output.name.clone(), output.leaf())).collect())
+}
+
+/// How [`Held`] lies in custody, before encryption.
+#[derive(Serialize, Deserialize)]
+struct AtRest {
+    task: TaskId,
+    tre: String,
+    submitter: String,
+    project: StatementId,
+    outputs: Vec<HeldOutput>,
+    context: Context,
+}
+
+/// Custody does not hold what was checked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[error("what lies in custody is not what was checked and committed to; nothing can be released from it")]
+pub struct Tampered;
+
+impl Held {
+    /// The bytes to encrypt and keep.
+    #[must_use]
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let at_rest = AtRest {
+            task: self.task,
+            tre: self.tre.clone(),
+            submitter: self.submitter.clone(),
+            project: self.project,
+            outputs: self.outputs.clone(),
+            context: self.context.0.clone(),
+        };
+        let mut bytes = Vec::new();
+        ciborium::into_writer(&at_rest, &mut bytes).expect("writing to memory does not fail");
+        bytes
+    }
+
+    /// Gives back what was kept, when it is still exactly what the signed run commits to.
+    ///
+    /// # Errors
+    /// [`Tampered`] when a single byte, name, schema or salt differs.
+    pub fn restore(bytes: &[u8], task: &TaskId, commitment: &Commitment) -> Result<Self, Tampered> {
+        let at_rest: AtRest = ciborium::from_reader(bytes).map_err(|_| Tampered)?;
+        let names: BTreeSet<&String> = at_rest.outputs.iter().map(|output| &output.name).collect();
+        let same = at_rest.task == *task && names.len() == at_rest.outputs.len() && commit(&at_rest.outputs) == *commitment;
+        if !same {
+            return Err(Tampered);
+        }
+        Ok(Self {
+            task: at_rest.task,
+            tre: at_rest.tre,
+            submitter: at_rest.submitter,
+            project: at_rest.project,
+            outputs: at_rest.outputs,
+            context: Hidden(at_rest.context),
+            commitment: *commitment,
+        })
+    }
+
+    /// The task.
+    #[must_use]
+    pub fn task(&self) -> TaskId {
+        self.task
+    }
+
+    /// The TRE.
+    #[must_use]
+    pub fn tre(&self) -> &str {
+        &self.tre
+    }
+
+    /// Who submitted the task.
+    #[must_use]
+    pub fn submitter(&self) -> &str {
+        &self.submitter
+    }
+
+    /// The project statement under whose policy the outputs were checked.
+    #[must_use]
+    pub fn project(&self) -> StatementId {
+        self.project
+    }
+
+    /// The outputs, in the order of their names.
+    #[must_use]
+    pub fn outputs(&self) -> &[HeldOutput] {
+        &self.outputs
+    }
+
+    /// The outputs' names.
+    #[must_use]
+    pub fn names(&self) -> BTreeSet<String> {
+        self.outputs.iter().map(|output| output.name.clone()).collect()
+    }
+
+    /// What a reviewer reads beside them.
+    #[must_use]
+    pub fn context(&self) -> &Context {
+        &self.context.0
+    }
+
+    /// The commitment to all of them.
+    #[must_use]
+    pub fn commitment(&self) -> Commitment {
+        self.commitment
+    }
+}
+
+/// What an attestation says about the checks that stood beside the outputs.
+#[must_use]
+pub fn summarise(outputs: &[HeldOutput]) -> ReportSummary {
+    let mut findings = Vec::new();
+    ciborium::into_writer(&outputs.iter().map(|output| (&output.name, &output.report)).collect::<Vec<_>>(), &mut findings)
+        .expect("writing to memory does not fail");
+    let tallies = || outputs.iter().flat_map(|output| output.report.tallies.values());
+    ReportSummary {
+        rules: crate::disclosure::rules::RULES_VERSION.to_owned(),
+        checker: crate::disclosure::rules::checker_digest(),
+        findings: Digest::of(&findings),
+        failed: tallies().map(|tally| tally.fail).sum(),
+        review: tallies().map(|tally| tally.review).sum(),
+    }
+}
