@@ -11,6 +11,9 @@ const BATCH_ROWS: u32 = 16_384;
 /// Bytes written at once; a call costs more than the bytes below this.
 const WRITE_BYTES: usize = 64 * 1024;
 
+/// What the output is declared as.
+const MEDIA_TYPE: &str = "text/csv";
+
 /// The component.
 #[derive(Debug)]
 pub struct Sql;
@@ -26,7 +29,10 @@ impl Guest for Sql {
             .query(&query, &[])
             .map_err(|error| reason::of_database(&error))?;
         let refused = |error| reason::of_output(&name, error);
-        let output = outputs::create(&name, "text/csv").map_err(refused)?;
+        let output = outputs::create(&name, MEDIA_TYPE).map_err(|error| match error {
+            outputs::Error::NotDeclared => format!("the task does not declare the output `{name}` as {MEDIA_TYPE}: declare it when you submit"),
+            other => refused(other),
+        })?;
         let mut writer = Writer::new(&rows.schema());
         while let Some(batch) = rows
             .next_batch(BATCH_ROWS)
