@@ -502,4 +502,5 @@ fn read_fields(bytes: &[u8]) -> Result<(Vec<String>, Vec<Vec<String>>), NotCanon
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests stop at the first surprise")]
 mod tests;

@@ -422,4 +422,5 @@ fn looks_like_a_small_count(cell: &Cell, threshold: u64) -> bool {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests stop at the first surprise")]
 mod tests;

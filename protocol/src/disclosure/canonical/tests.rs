@@ -1,5 +1,4 @@
 //! The canonical form: each refusal, each channel that carries nothing, and that it is a form: taking it twice changes nothing.
-#![allow(clippy::unwrap_used, reason = "tests stop at the first surprise")]
 
 use super::*;
 use crate::disclosure::table::{CellType, Measure};

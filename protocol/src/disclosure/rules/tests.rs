@@ -1,5 +1,4 @@
 //! Each rule at its bound, and that no data, however poisoned, passes.
-#![allow(clippy::unwrap_used, reason = "tests stop at the first surprise")]
 
 use super::*;
 use crate::disclosure::canonical::{canonicalise, parse_csv};
