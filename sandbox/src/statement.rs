@@ -1,14 +1,38 @@
 //! The one query that is admitted: parsed, checked against what is granted, and printed again.
 //!
-//! A read-only handle is not a sandbox: every engine that was tried let a denylist down. So a query is parsed, every node of its syntax tree
-//! must be known and allowed, and what the engine gets is the tree printed again, never the author's bytes.
+//! A read-only handle is not a sandbox: every engine that was tried let a denylist down. So a query is parsed with a small grammar of our own
+//! ([`grammar`]), every node of its syntax tree must be known and allowed ([`query`], [`expression`], [`function`]), and what the engine gets
+//! is the tree printed again, never the author's bytes. [`witnessed`] adds what makes a row's subject unforgeable.
 
 use crate::database::Relation;
 use std::fmt;
 use thiserror::Error;
 
+mod expression;
+mod function;
+mod grammar;
+mod query;
+mod witnessed;
+
+pub(crate) use function::is_allowed as is_allowed_function;
+pub(crate) use grammar::{on_deep_stack, parse};
+
 /// The longest query text, in bytes.
 pub const MAX_BYTES: usize = 32 * 1024;
+/// The deepest nesting of a syntax tree; a chain of n operators is n deep.
+pub const MAX_DEPTH: usize = 64;
+/// The most joins in one query, and the most branches of its set operations.
+pub const MAX_JOINS: usize = 64;
+/// The longest list of values in an `IN (…)`.
+pub const MAX_LIST: usize = 1_000;
+/// The longest text literal or text parameter, in bytes: an engine may repeat it for every row.
+pub const MAX_TEXT: usize = 1_024;
+/// The most parameters.
+pub const MAX_PARAMETERS: usize = 100;
+/// The most concatenations in one query: each may double a text.
+pub const MAX_CONCATENATIONS: usize = 8;
+/// The most columns that one SELECT may list.
+pub const MAX_COLUMNS: usize = 256;
 
 /// One admitted read-only query. Only [`admit`] and [`admit_witnessed`] make one.
 #[derive(Clone, PartialEq, Eq)]
@@ -42,12 +66,12 @@ impl fmt::Debug for Statement {
     }
 }
 
-/// A statement whose rows carry their subject unchanged, so that distinct subjects can be counted by the host.
+/// A statement whose rows carry their subject unchanged, so that the host can count distinct subjects.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WitnessedStatement {
-    /// The statement.
+    /// The statement; it takes no parameters.
     pub statement: Statement,
-    /// The output column that names the subject of each row.
+    /// The output column that names the subject of each row; lower case.
     pub subject: String,
 }
 
@@ -55,10 +79,10 @@ pub struct WitnessedStatement {
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum StatementError {
     /// Not exactly one read-only query.
-    #[error("not exactly one read-only query: send one SELECT without a semicolon inside")]
+    #[error("only one read-only query is admitted: send a single SELECT")]
     NotOneQuery,
     /// A query, but it uses something that is not allowed or not granted.
-    #[error("{0} is not allowed in a query")]
+    #[error("the query may not use {0}")]
     Denied(String),
     /// Not a query that can be read.
     #[error("the query cannot be parsed: check its syntax")]
@@ -67,15 +91,58 @@ pub enum StatementError {
 
 /// Admits exactly one read-only query over `relations`.
 pub fn admit(sql: &str, relations: &[Relation]) -> Result<Statement, StatementError> {
-    if sql.len() > MAX_BYTES {
-        return Err(StatementError::Denied(format!("a text longer than {MAX_BYTES} bytes")));
-    }
-    let _ = relations;
-    Err(StatementError::NotOneQuery)
+    on_deep_stack(|| checked(sql, relations).map(|(statement, _)| statement))
 }
 
 /// Admits a granted relation's bare name, or one SELECT that carries the subject column of every row unchanged.
-pub fn admit_witnessed(relation_or_sql: &str, relations: &[Relation]) -> Result<WitnessedStatement, StatementError> {
-    let statement = admit(relation_or_sql, relations)?;
-    Ok(WitnessedStatement { statement, subject: String::new() })
+///
+/// What it asks beyond [`admit`] is written in [`witnessed`]: a component must not be able to present one person's row as many subjects.
+pub fn admit_witnessed(
+    relation_or_sql: &str,
+    relations: &[Relation],
+) -> Result<WitnessedStatement, StatementError> {
+    on_deep_stack(|| {
+        let sql = match witnessed::bare_name(relation_or_sql) {
+            Some(name) => format!("SELECT * FROM {name}"),
+            None => relation_or_sql.to_owned(),
+        };
+        let (statement, tree) = checked(&sql, relations)?;
+        let subject = witnessed::subject(&tree, relations)?;
+        if statement.parameters > 0 {
+            return Err(denied("a parameter in a witnessed relation"));
+        }
+        Ok(WitnessedStatement { statement, subject })
+    })
 }
+
+/// Parses, checks, prints, and checks once more the tree that the print gives: that one is what runs.
+fn checked(
+    sql: &str,
+    relations: &[Relation],
+) -> Result<(Statement, sqlparser::ast::Query), StatementError> {
+    let tree = parse(sql)?;
+    // the walk stops at MAX_DEPTH, so nothing after it recurses deeper than that
+    query::check(&tree, relations)?;
+    let printed = tree.to_string();
+    // a tree may print as something else, `- - 1` as a comment for one
+    let again = parse(&printed)
+        .ok()
+        .filter(|again| *again == tree && again.to_string() == printed)
+        .ok_or_else(|| denied("a form that does not print as it was read"))?;
+    let seen = query::check(&again, relations)?;
+    let statement = Statement {
+        sql: printed,
+        parameters: seen.parameters,
+        relations: seen.relations.into_iter().collect(),
+    };
+    Ok((statement, again))
+}
+
+/// A denial in the author's own words.
+fn denied(what: impl Into<String>) -> StatementError {
+    StatementError::Denied(what.into())
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests stop at the first surprise")]
+pub(crate) mod tests;
