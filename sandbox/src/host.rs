@@ -1,0 +1,74 @@
+//! What a component reaches: one store's state and the host functions of `wit/analysis.wit`, one file per interface.
+//!
+//! A component never sees an engine's own words: errors cross as a kind and a constant text, and what really happened is noted for the reviewer.
+
+#[cfg(feature = "datafusion")]
+mod arrow;
+mod database;
+mod job;
+mod notes;
+mod outputs;
+pub(crate) mod resource;
+mod slice;
+mod stream;
+mod witness;
+
+use crate::database::{Database, DatabaseError};
+use crate::limits::{Limits, Meter, RESOURCES};
+use crate::output::{Collector, DeclaredOutput, Usage};
+pub(crate) use notes::Notes;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use tokio::sync::watch;
+use wasmtime::component::ResourceTable;
+
+/// The state of one store.
+pub(crate) struct Host {
+    pub(crate) meter: Meter,
+    pub(crate) outputs: Collector,
+    pub(crate) notes: Notes,
+    pub(crate) usage: Usage,
+    table: ResourceTable,
+    parameters: BTreeMap<String, String>,
+    handles: BTreeMap<String, Arc<dyn Database>>,
+    progress: Option<watch::Sender<f32>>,
+    open_results: u32,
+    limits: Limits,
+}
+
+impl Host {
+    pub(crate) fn new(
+        parameters: BTreeMap<String, String>,
+        outputs: Vec<DeclaredOutput>,
+        handles: BTreeMap<String, Arc<dyn Database>>,
+        progress: Option<watch::Sender<f32>>,
+        limits: Limits,
+    ) -> Self {
+        let mut table = ResourceTable::new();
+        table.set_max_capacity(RESOURCES);
+        Self {
+            meter: Meter::new(limits.memory_bytes),
+            outputs: Collector::new(outputs, &limits),
+            notes: Notes::new(limits.log_lines, limits.log_line_bytes),
+            usage: Usage::default(),
+            table,
+            parameters,
+            handles,
+            progress,
+            open_results: 0,
+            limits,
+        }
+    }
+
+    /// Notes an engine's error with all its causes, for the reviewer alone.
+    fn note_failure(&mut self, error: &DatabaseError) {
+        let mut line = error.to_string();
+        let mut cause = std::error::Error::source(error);
+        while let Some(error) = cause {
+            line.push_str(": ");
+            line.push_str(&error.to_string());
+            cause = error.source();
+        }
+        self.notes.host(&line);
+    }
+}

@@ -1,0 +1,355 @@
+//! `database`: handles, one admitted query at a time, and rows in batches.
+
+use super::resource::{Connection, ResultSet};
+use super::stream::{Stream, StreamError};
+use super::{Host, slice};
+use crate::bindings::quintes::analysis::{database, types};
+use crate::database::DatabaseError;
+use crate::limits::{BATCH_BYTES, BATCH_ROWS, ROWS_AT_ONCE};
+use crate::statement::{self, Statement, StatementError};
+use crate::value::{Batch, ColumnData, Value};
+use std::sync::Arc;
+use types::{BudgetKind, Error};
+use wasmtime::component::Resource;
+
+/// A page of typed rows.
+type Rows = (Vec<types::ColumnInfo>, Vec<Vec<types::Value>>);
+
+impl types::Host for Host {}
+
+impl Host {
+    /// Notes why a statement was not admitted, and says so to the component in constant words.
+    pub(super) fn not_admitted(&mut self, error: &StatementError) -> Error {
+        self.notes
+            .host(&format!("a query was not admitted: {error}"));
+        match error {
+            StatementError::NotOneQuery => {
+                Error::Denied("not exactly one read-only query".to_owned())
+            }
+            StatementError::Denied(_) => {
+                Error::Denied("the query uses what is not allowed or not granted".to_owned())
+            }
+            StatementError::Invalid => Error::InvalidQuery("the query cannot be parsed".to_owned()),
+        }
+    }
+
+    /// Notes what the engine said, and tells the component that it failed.
+    pub(super) fn failed(&mut self, error: &DatabaseError) -> Error {
+        self.note_failure(error);
+        match error {
+            DatabaseError::Invalid(_) => {
+                Error::InvalidQuery("the engine refused the query".to_owned())
+            }
+            DatabaseError::Failed(_) => Error::Engine("the engine failed".to_owned()),
+        }
+    }
+
+    /// Counts one statement and starts it.
+    pub(super) async fn start(
+        &mut self,
+        connection: &Connection,
+        statement: Statement,
+        parameters: Vec<Value>,
+    ) -> Result<Stream, Error> {
+        if self.usage.queries >= self.limits.queries {
+            return Err(Error::BudgetExhausted(BudgetKind::Queries));
+        }
+        if statement.parameters() != parameters.len() {
+            return Err(Error::InvalidQuery(
+                "the number of parameters differs from the number of placeholders".to_owned(),
+            ));
+        }
+        self.usage.queries += 1;
+        self.notes.statement(statement.sql());
+        let started = Stream::start(Arc::clone(&connection.database), statement, parameters).await;
+        started.map_err(|error| self.failed(&error))
+    }
+
+    fn connection(&self, connection: &Resource<Connection>) -> wasmtime::Result<Connection> {
+        Ok(Connection {
+            database: Arc::clone(&self.table.get(connection)?.database),
+        })
+    }
+
+    async fn begin(
+        &mut self,
+        connection: &Connection,
+        sql: &str,
+        parameters: Vec<types::Value>,
+    ) -> Result<Stream, Error> {
+        let statement = statement::admit(sql, connection.database.relations())
+            .map_err(|error| self.not_admitted(&error))?;
+        self.start(
+            connection,
+            statement,
+            parameters.into_iter().map(Value::from).collect(),
+        )
+        .await
+    }
+
+    /// The next rows of a stream, counted.
+    async fn rows(&mut self, stream: &mut Stream, max_rows: u32) -> Result<Option<Batch>, Error> {
+        let max_rows =
+            usize::try_from(max_rows.clamp(1, BATCH_ROWS)).expect("a u32 fits into a usize here");
+        let rows_left = self.limits.rows.saturating_sub(self.usage.rows);
+        let bytes_left = self.limits.bytes.saturating_sub(self.usage.bytes);
+        // One row more than is left tells an end from an exhausted budget.
+        let most = max_rows.min(
+            usize::try_from(rows_left)
+                .unwrap_or(usize::MAX)
+                .saturating_add(1),
+        );
+        let (batch, bytes) = match stream.next_slice(most, BATCH_BYTES).await {
+            Ok(Some(next)) => next,
+            Ok(None) => return Ok(None),
+            Err(StreamError::Database(error)) => return Err(self.failed(&error)),
+            Err(StreamError::RowTooLarge) => return Err(Error::BudgetExhausted(BudgetKind::Bytes)),
+        };
+        let bytes = u64::try_from(bytes).expect("a usize fits into a u64");
+        if u64::from(batch.rows) > rows_left {
+            return Err(Error::BudgetExhausted(BudgetKind::Rows));
+        }
+        if bytes > bytes_left {
+            return Err(Error::BudgetExhausted(BudgetKind::Bytes));
+        }
+        self.usage.rows += u64::from(batch.rows);
+        self.usage.bytes += bytes;
+        Ok(Some(batch))
+    }
+
+    async fn all_rows(&mut self, stream: &mut Stream) -> Result<Rows, Error> {
+        let mut rows: Vec<Vec<types::Value>> = Vec::new();
+        while let Some(batch) = self.rows(stream, BATCH_ROWS).await? {
+            if rows.len() + slice::rows(&batch) > ROWS_AT_ONCE {
+                return Err(Error::BudgetExhausted(BudgetKind::Rows));
+            }
+            append(&mut rows, batch);
+        }
+        Ok((stream.schema().iter().map(Into::into).collect(), rows))
+    }
+
+    /// Reads from an open result without holding the table of resources.
+    async fn next(
+        &mut self,
+        result: &Resource<ResultSet>,
+        max_rows: u32,
+    ) -> wasmtime::Result<Result<Option<(Batch, Vec<crate::value::ColumnInfo>)>, Error>> {
+        // A stream that is being read is out of the table; nothing else can reach it, because a component has one thread.
+        let mut taken = self.table.get_mut(result)?.stream.take();
+        let Some(stream) = taken.as_mut() else {
+            return Err(wasmtime::Error::msg(
+                "a result was read while it was being read",
+            ));
+        };
+        let batch = self.rows(stream, max_rows).await;
+        let batch = batch.map(|batch| batch.map(|batch| (batch, stream.schema().to_vec())));
+        self.table.get_mut(result)?.stream = taken;
+        Ok(batch)
+    }
+}
+
+/// Turns columns into rows, for small answers.
+fn append(rows: &mut Vec<Vec<types::Value>>, batch: Batch) {
+    let first = rows.len();
+    rows.resize_with(first + slice::rows(&batch), || {
+        Vec::with_capacity(batch.columns.len())
+    });
+    for column in batch.columns {
+        let validity = column.validity;
+        let present = |row: usize| {
+            validity
+                .as_ref()
+                .is_none_or(|bits| bits[row / 8] >> (row % 8) & 1 == 1)
+        };
+        let values: Box<dyn Iterator<Item = types::Value>> = match column.data {
+            ColumnData::Boolean(values) => Box::new(
+                values
+                    .into_iter()
+                    .map(|value| types::Value::Boolean(value != 0)),
+            ),
+            ColumnData::Int64(values) => Box::new(values.into_iter().map(types::Value::Int64)),
+            ColumnData::Float64(values) => Box::new(values.into_iter().map(types::Value::Float64)),
+            ColumnData::Decimal(values) => Box::new(values.into_iter().map(types::Value::Decimal)),
+            ColumnData::Text(values) => Box::new(values.into_iter().map(types::Value::Text)),
+            ColumnData::Bytes(values) => Box::new(values.into_iter().map(types::Value::Bytes)),
+            ColumnData::Date(values) => Box::new(values.into_iter().map(types::Value::Date)),
+            ColumnData::Timestamp(values) => {
+                Box::new(values.into_iter().map(types::Value::Timestamp))
+            }
+        };
+        for (row, value) in values.enumerate() {
+            rows[first + row].push(if present(row) {
+                value
+            } else {
+                types::Value::Null
+            });
+        }
+    }
+}
+
+impl database::Host for Host {
+    async fn handles(&mut self) -> wasmtime::Result<Vec<database::HandleInfo>> {
+        let handles = self
+            .handles
+            .iter()
+            .map(|(name, database)| database::HandleInfo {
+                name: name.clone(),
+                dialect: database.dialect().to_owned(),
+                description: format!("{} relations", database.relations().len()),
+            });
+        Ok(handles.collect())
+    }
+
+    async fn open(
+        &mut self,
+        name: String,
+    ) -> wasmtime::Result<Result<Resource<Connection>, Error>> {
+        let Some(database) = self.handles.get(&name) else {
+            return Ok(Err(Error::NoSuchHandle(
+                "not declared by the task, or not granted".to_owned(),
+            )));
+        };
+        let connection = Connection {
+            database: Arc::clone(database),
+        };
+        Ok(Ok(self.table.push(connection)?))
+    }
+}
+
+impl database::HostConnection for Host {
+    async fn tables(
+        &mut self,
+        connection: Resource<Connection>,
+    ) -> wasmtime::Result<Result<Vec<database::TableInfo>, Error>> {
+        let connection = self.table.get(&connection)?;
+        let tables = connection
+            .database
+            .relations()
+            .iter()
+            .map(|relation| database::TableInfo {
+                name: relation.name.clone(),
+                columns: relation.columns.iter().map(Into::into).collect(),
+            });
+        Ok(Ok(tables.collect()))
+    }
+
+    async fn query(
+        &mut self,
+        connection: Resource<Connection>,
+        sql: String,
+        params: Vec<types::Value>,
+    ) -> wasmtime::Result<Result<Resource<ResultSet>, Error>> {
+        let connection = self.connection(&connection)?;
+        if self.open_results >= self.limits.open_results {
+            return Ok(Err(Error::BudgetExhausted(BudgetKind::OpenResults)));
+        }
+        match self.begin(&connection, &sql, params).await {
+            Ok(stream) => {
+                let result = self.table.push(ResultSet {
+                    stream: Some(stream),
+                })?;
+                self.open_results += 1;
+                Ok(Ok(result))
+            }
+            Err(error) => Ok(Err(error)),
+        }
+    }
+
+    async fn query_rows(
+        &mut self,
+        connection: Resource<Connection>,
+        sql: String,
+        params: Vec<types::Value>,
+    ) -> wasmtime::Result<Result<Rows, Error>> {
+        let connection = self.connection(&connection)?;
+        match self.begin(&connection, &sql, params).await {
+            Ok(mut stream) => Ok(self.all_rows(&mut stream).await),
+            Err(error) => Ok(Err(error)),
+        }
+    }
+
+    async fn budget(
+        &mut self,
+        _connection: Resource<Connection>,
+    ) -> wasmtime::Result<types::Budget> {
+        Ok(types::Budget {
+            rows_left: self.limits.rows.saturating_sub(self.usage.rows),
+            bytes_left: self.limits.bytes.saturating_sub(self.usage.bytes),
+            queries_left: self.limits.queries.saturating_sub(self.usage.queries),
+            // The whole allowance, always: what is left of it would be a clock, and a component has none.
+            millis_left: u64::try_from(self.limits.wall.as_millis()).unwrap_or(u64::MAX),
+        })
+    }
+
+    async fn drop(&mut self, connection: Resource<Connection>) -> wasmtime::Result<()> {
+        self.table.delete(connection)?;
+        Ok(())
+    }
+}
+
+impl database::HostResultSet for Host {
+    async fn schema(
+        &mut self,
+        result: Resource<ResultSet>,
+    ) -> wasmtime::Result<Vec<types::ColumnInfo>> {
+        let result = self.table.get(&result)?;
+        Ok(result
+            .stream
+            .iter()
+            .flat_map(Stream::schema)
+            .map(Into::into)
+            .collect())
+    }
+
+    async fn next_batch(
+        &mut self,
+        result: Resource<ResultSet>,
+        max_rows: u32,
+    ) -> wasmtime::Result<Result<Option<types::Batch>, Error>> {
+        let batch = self.next(&result, max_rows).await?;
+        Ok(batch.map(|batch| batch.map(|(batch, _)| batch.into())))
+    }
+
+    async fn next_arrow(
+        &mut self,
+        result: Resource<ResultSet>,
+        max_rows: u32,
+    ) -> wasmtime::Result<Result<Option<Vec<u8>>, Error>> {
+        let (batch, schema) = match self.next(&result, max_rows).await? {
+            Ok(Some(next)) => next,
+            Ok(None) => return Ok(Ok(None)),
+            Err(error) => return Ok(Err(error)),
+        };
+        Ok(self.arrow(&schema, batch).map(Some))
+    }
+
+    async fn drop(&mut self, result: Resource<ResultSet>) -> wasmtime::Result<()> {
+        self.table.delete(result)?;
+        self.open_results -= 1;
+        Ok(())
+    }
+}
+
+impl Host {
+    #[cfg(feature = "datafusion")]
+    fn arrow(
+        &mut self,
+        schema: &[crate::value::ColumnInfo],
+        batch: Batch,
+    ) -> Result<Vec<u8>, Error> {
+        super::arrow::stream(schema, batch)
+            .map_err(|error| self.failed(&DatabaseError::Failed(error.into())))
+    }
+
+    /// Without an engine that brings Arrow there is no Arrow.
+    #[cfg(not(feature = "datafusion"))]
+    fn arrow(
+        &mut self,
+        _schema: &[crate::value::ColumnInfo],
+        _batch: Batch,
+    ) -> Result<Vec<u8>, Error> {
+        Err(Error::Engine(
+            "this node has no Arrow: use next-batch".to_owned(),
+        ))
+    }
+}

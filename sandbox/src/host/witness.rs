@@ -1,0 +1,170 @@
+//! `witness`: the host reads the rows itself, so that the table and its evidence come from one pass over the same data.
+
+use super::Host;
+use super::resource::Connection;
+use crate::bindings::quintes::analysis::{types, witness};
+use crate::statement::{self, WitnessedStatement};
+use crate::witness::{Measure, Question, Tabulation, WitnessError, WitnessedTable};
+use std::sync::Arc;
+use types::{BudgetKind, Error};
+use wasmtime::component::Resource;
+
+impl From<witness::Measure> for Measure {
+    fn from(measure: witness::Measure) -> Self {
+        match measure {
+            witness::Measure::Count => Self::Count,
+            witness::Measure::Subjects => Self::Subjects,
+            witness::Measure::CountOf(column) => Self::CountOf(column),
+            witness::Measure::Sum(column) => Self::Sum(column),
+            witness::Measure::Mean(column) => Self::Mean(column),
+            witness::Measure::Variance(column) => Self::Variance(column),
+            witness::Measure::Covariance((x, y)) => Self::Covariance(x, y),
+        }
+    }
+}
+
+impl Host {
+    fn not_witnessed(&mut self, error: &WitnessError) -> Error {
+        self.notes
+            .host(&format!("a witnessed operation ended: {error}"));
+        match error {
+            WitnessError::TooManyGroups(_) | WitnessError::TooManySubjects(_) => {
+                Error::BudgetExhausted(BudgetKind::Rows)
+            }
+            WitnessError::TooManyColumns => {
+                Error::InvalidQuery("too many grouping columns or measures".to_owned())
+            }
+            WitnessError::NoMeasure => {
+                Error::InvalidQuery("an aggregate has at least one measure".to_owned())
+            }
+            WitnessError::Name(_) => {
+                Error::InvalidQuery("a column's name is too long or not printable".to_owned())
+            }
+            WitnessError::Duplicate(_) => {
+                Error::InvalidQuery("two columns of the table would have the same name".to_owned())
+            }
+            WitnessError::NoSuchColumn(_) => {
+                Error::InvalidQuery("the relation has no such column".to_owned())
+            }
+            WitnessError::NotNumeric(_) => {
+                Error::InvalidQuery("a measured column is not numeric".to_owned())
+            }
+            WitnessError::OneOfPair(_, _) => Error::InvalidQuery(
+                "a row has one of a covariance's columns without the other".to_owned(),
+            ),
+        }
+    }
+
+    async fn witnessed(
+        &mut self,
+        connection: &Connection,
+        relation: &str,
+        question: Question,
+    ) -> Result<WitnessedTable, Error> {
+        question
+            .check()
+            .map_err(|error| self.not_witnessed(&error))?;
+        let relations = connection.database.relations();
+        let WitnessedStatement { statement, subject } =
+            statement::admit_witnessed(relation, relations)
+                .map_err(|error| self.not_admitted(&error))?;
+        let printed = statement.sql().to_owned();
+        // Ask only for the columns that count: a wide file is then not read whole. The wrapped query passes the same admission.
+        let statement = statement::admit(&question.narrowed(&printed, &subject), relations)
+            .unwrap_or(statement);
+        let mut stream = self.start(connection, statement, Vec::new()).await?;
+        let mut tabulation = Tabulation::new(
+            question,
+            stream.schema(),
+            &subject,
+            self.limits.groups,
+            self.limits.group_subjects,
+        )
+        .map_err(|error| self.not_witnessed(&error))?;
+        while let Some(batch) = stream.next().await.map_err(|error| self.failed(&error))? {
+            self.usage.witnessed_rows += u64::from(batch.rows);
+            tabulation
+                .push(&batch)
+                .map_err(|error| self.not_witnessed(&error))?;
+        }
+        Ok(tabulation.finish(printed))
+    }
+
+    async fn answer(
+        &mut self,
+        connection: &Resource<Connection>,
+        relation: &str,
+        question: Question,
+    ) -> wasmtime::Result<Result<Resource<WitnessedTable>, Error>> {
+        let connection = Connection {
+            database: Arc::clone(&self.table.get(connection)?.database),
+        };
+        match self.witnessed(&connection, relation, question).await {
+            Ok(table) => Ok(Ok(self.table.push(table)?)),
+            Err(error) => Ok(Err(error)),
+        }
+    }
+}
+
+impl witness::Host for Host {
+    async fn tabulate(
+        &mut self,
+        connection: Resource<Connection>,
+        relation: String,
+        by: Vec<String>,
+    ) -> wasmtime::Result<Result<Resource<WitnessedTable>, Error>> {
+        self.answer(
+            &connection,
+            &relation,
+            Question {
+                by,
+                measures: vec![Measure::Count],
+            },
+        )
+        .await
+    }
+
+    async fn aggregate(
+        &mut self,
+        connection: Resource<Connection>,
+        relation: String,
+        by: Vec<String>,
+        measures: Vec<witness::Measure>,
+    ) -> wasmtime::Result<Result<Resource<WitnessedTable>, Error>> {
+        let measures = measures.into_iter().map(Measure::from).collect();
+        self.answer(&connection, &relation, Question { by, measures })
+            .await
+    }
+}
+
+impl witness::HostTable for Host {
+    async fn columns(
+        &mut self,
+        table: Resource<WitnessedTable>,
+    ) -> wasmtime::Result<Vec<types::ColumnInfo>> {
+        Ok(self
+            .table
+            .get(&table)?
+            .columns
+            .iter()
+            .map(|column| (&column.info).into())
+            .collect())
+    }
+
+    async fn rows(
+        &mut self,
+        table: Resource<WitnessedTable>,
+    ) -> wasmtime::Result<Vec<Vec<types::Value>>> {
+        let table = self.table.get(&table)?;
+        Ok(table
+            .rows
+            .iter()
+            .map(|row| row.iter().cloned().map(Into::into).collect())
+            .collect())
+    }
+
+    async fn drop(&mut self, table: Resource<WitnessedTable>) -> wasmtime::Result<()> {
+        self.table.delete(table)?;
+        Ok(())
+    }
+}
