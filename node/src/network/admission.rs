@@ -4,6 +4,10 @@ use super::peer::{PeerKey, id_of};
 use libp2p::PeerId;
 use libp2p::allow_block_list::{AllowedPeers, Behaviour};
 use std::collections::{BTreeSet, HashSet};
+use std::sync::Arc;
+
+/// Who may connect at all: the peer keys of the roster's members.
+pub type Members = Arc<BTreeSet<PeerKey>>;
 
 /// The allow-list.
 pub(super) type Admission = Behaviour<AllowedPeers>;

@@ -1,9 +1,43 @@
-//! Announcements that nobody has taken yet, kept in order until a peer is there to hear them.
+//! How far an announcement gets, and those that nobody has taken yet, kept in order until a peer is there to hear them.
 
+use super::gossip::ANNOUNCEMENT_BYTES;
 use std::collections::VecDeque;
+use thiserror::Error;
 
 /// How many wait. Who announces has made the statement durable first, so the oldest may be dropped: catching up brings it.
 const WAITING: usize = 256;
+
+/// How far an announcement got.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Published {
+    /// It went out to so many connected peers.
+    To(usize),
+    /// No peer listens yet. It goes out when one does, unless 256 later ones push it out.
+    NobodyYet,
+    /// It went through here within the last ten minutes.
+    Before,
+}
+
+/// Why an announcement was not taken.
+#[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
+pub enum AnnounceError {
+    /// Too long for gossip.
+    #[error(
+        "the announcement is {bytes} bytes long and gossip carries at most {ANNOUNCEMENT_BYTES}: move its content into blobs"
+    )]
+    TooLarge {
+        /// Its length.
+        bytes: usize,
+    },
+    /// Every peer's queue is full.
+    #[error(
+        "every peer is behind with what was announced before: slow down; others will learn of this one when they catch up"
+    )]
+    Congested,
+    /// This node's network has stopped.
+    #[error("the network of this node has stopped: start the node again")]
+    Stopped,
+}
 
 /// What nobody has taken yet, oldest first.
 #[derive(Default)]

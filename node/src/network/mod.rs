@@ -5,7 +5,7 @@
 //! | `service` | [`start`] and the handle [`Network`], the only way in |
 //! | `event` | what the room tells its owner, and how it is answered: [`Event`], [`Verdict`] |
 //! | `client` | a short-lived process that asks one node: [`client::Client`] |
-//! | `room` | the loop: commands and socket events in, events and answers out |
+//! | `room` | the loop: commands and socket events in, events and answers out; its `connections` and its `messages` |
 //! | `behaviour` | which protocols a connection speaks, and the limits on connections |
 //! | `gossip` | the settings of gossipsub, each with its reason |
 //! | `direct` | the codec of `/quintes/direct/1` |
@@ -37,6 +37,8 @@ mod transport;
 #[allow(clippy::unwrap_used, reason = "tests stop at the first surprise")]
 mod tests;
 
+pub use admission::Members;
+pub use announcements::{AnnounceError, Published};
 pub use asks::AskError;
 pub use behaviour::Role;
 pub use direct::{ANSWER_BYTES, QUESTION_BYTES};
@@ -44,6 +46,5 @@ pub use event::{AnswerReply, Event, Verdict, VerdictReply};
 pub use gossip::ANNOUNCEMENT_BYTES;
 pub use libp2p::Multiaddr;
 pub use peer::{PeerKey, address_with_peer, peer_of_address};
-pub use service::{
-    AnnounceError, Members, Network, PeerInfo, Published, Settings, StartError, start,
-};
+pub use room::PeerInfo;
+pub use service::{Network, Settings, StartError, start};

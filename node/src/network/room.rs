@@ -1,24 +1,24 @@
 //! The loop of the network: commands and socket events in, events and answers out. It ends on stop, or when its last handle is dropped.
 
-use super::admission;
-use super::announcements::Announcements;
+mod connections;
+mod messages;
+
+use super::admission::{self, Members};
+use super::announcements::{AnnounceError, Announcements, Published};
 use super::asks::{Answer, AskError, Asks};
-use super::behaviour::{Node, NodeEvent, Role};
+use super::behaviour::{Node, Role};
 use super::dialling::Dialling;
-use super::event::{AnswerReply, Event, Verdict, VerdictReply};
-use super::gossip::{self, ANNOUNCEMENT_BYTES};
-use super::peer::key_of;
-use super::service::{AnnounceError, Members, PeerInfo, Published};
+use super::event::{Event, Verdict};
+use super::gossip;
+use super::peer::{PeerKey, key_of};
 use super::tally::Tally;
 use futures::StreamExt as _;
 use futures::future::BoxFuture;
 use futures::stream::FuturesUnordered;
 use libp2p::core::transport::ListenerId;
-use libp2p::gossipsub::{self, MessageAcceptance, MessageId, PublishError, TopicHash};
-use libp2p::request_response::{self, ResponseChannel};
-use libp2p::swarm::dial_opts::{DialOpts, PeerCondition};
-use libp2p::swarm::{DialError, SwarmEvent};
-use libp2p::{Multiaddr, PeerId, Swarm, identify, ping};
+use libp2p::gossipsub::{MessageId, PublishError, TopicHash};
+use libp2p::request_response::ResponseChannel;
+use libp2p::{Multiaddr, PeerId, Swarm};
 use protocol::wire::id::NetworkId;
 use protocol::wire::message::{Request, Response};
 use std::collections::{HashMap, HashSet, VecDeque};
@@ -64,6 +64,21 @@ pub(super) enum Command {
 pub(super) struct Listening {
     pub(super) ready: HashSet<ListenerId>,
     pub(super) addresses: Vec<Multiaddr>,
+}
+
+/// A member that is connected and has admitted us.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PeerInfo {
+    /// Its key.
+    pub key: PeerKey,
+    /// Its address on the first of its connections.
+    pub address: Multiaddr,
+    /// Since when.
+    pub since: SystemTime,
+    /// Whether we dialled.
+    pub outbound: bool,
+    /// What it says of itself.
+    pub role: Role,
 }
 
 /// What is known of a connected peer.
@@ -187,37 +202,6 @@ impl Room {
         self.dialling.membership_changed(Instant::now());
     }
 
-    fn dial_due(&mut self) {
-        let allowed = self.swarm.behaviour().admission.allowed_peers();
-        let due = self
-            .dialling
-            .take_due(Instant::now(), |peer| allowed.contains(peer));
-        for (peer, addresses) in due {
-            let call = DialOpts::peer_id(peer)
-                .condition(PeerCondition::DisconnectedAndNotDialing)
-                .addresses(addresses)
-                .build();
-            match self.swarm.dial(call) {
-                // Connected or being dialled by other means: the end of that is reported.
-                Ok(()) | Err(DialError::DialPeerConditionFalse(_)) => {}
-                Err(error) => self.unreachable(&peer, &error),
-            }
-        }
-    }
-
-    fn unreachable(&mut self, peer: &PeerId, error: &DialError) {
-        match error {
-            DialError::WrongPeerId { obtained, address } => tracing::warn!(
-                %peer, %obtained, %address,
-                "another peer answers at this address: correct the address in the settings"
-            ),
-            error => tracing::debug!(%peer, %error, "not reached, will be dialled again"),
-        }
-        if !self.swarm.is_connected(peer) {
-            self.dialling.lost(peer, Instant::now(), chance());
-        }
-    }
-
     fn on_command(&mut self, command: Command) {
         match command {
             Command::Announce { bytes, reply } => {
@@ -299,231 +283,6 @@ impl Room {
             }
         }
     }
-
-    fn report(&mut self, id: &MessageId, from: &PeerId, verdict: Verdict) {
-        let acceptance = match verdict {
-            Verdict::Accept => MessageAcceptance::Accept,
-            Verdict::Ignore => MessageAcceptance::Ignore,
-            Verdict::Reject => MessageAcceptance::Reject,
-        };
-        let gossip = &mut self.swarm.behaviour_mut().gossip;
-        if !gossip.report_message_validation_result(id, from, acceptance) {
-            tracing::debug!(%id, "the verdict came too late to forward");
-        }
-    }
-
-    fn on_swarm(&mut self, event: SwarmEvent<NodeEvent>) {
-        match event {
-            SwarmEvent::Behaviour(event) => self.on_behaviour(event),
-            SwarmEvent::ConnectionEstablished {
-                peer_id, endpoint, ..
-            } => {
-                self.dialling.connected(&peer_id);
-                self.links.entry(peer_id).or_insert_with(|| Link {
-                    address: endpoint.get_remote_address().clone(),
-                    since: SystemTime::now(),
-                    outbound: endpoint.is_dialer(),
-                    role: None,
-                });
-            }
-            SwarmEvent::ConnectionClosed {
-                peer_id,
-                num_established: 0,
-                ..
-            } => {
-                self.disconnected(peer_id);
-            }
-            SwarmEvent::OutgoingConnectionError {
-                peer_id: Some(peer),
-                error,
-                ..
-            } => {
-                self.unreachable(&peer, &error);
-            }
-            SwarmEvent::IncomingConnectionError { peer_id, error, .. } => {
-                tracing::debug!(peer = ?peer_id, %error, "a connection was not admitted");
-            }
-            SwarmEvent::NewListenAddr {
-                listener_id,
-                address,
-            } => {
-                tracing::info!(%address, "listening");
-                self.listening.send_modify(|listening| {
-                    listening.ready.insert(listener_id);
-                    listening.addresses.push(address);
-                });
-            }
-            SwarmEvent::ExpiredListenAddr { address, .. } => {
-                tracing::warn!(%address, "no longer listening");
-                self.listening.send_modify(|listening| {
-                    listening.addresses.retain(|known| *known != address);
-                });
-            }
-            SwarmEvent::ListenerClosed { addresses, .. } => {
-                tracing::error!(?addresses, "a listener ended: restart the node");
-                self.listening.send_modify(|listening| {
-                    listening
-                        .addresses
-                        .retain(|known| !addresses.contains(known));
-                });
-            }
-            SwarmEvent::ListenerError { error, .. } => {
-                tracing::warn!(%error, "a connection could not be taken");
-            }
-            _ => {}
-        }
-    }
-
-    fn disconnected(&mut self, peer: PeerId) {
-        self.dialling.lost(&peer, Instant::now(), chance());
-        self.asks.lost(&peer);
-        let spoken = self
-            .links
-            .remove(&peer)
-            .is_some_and(|link| link.role.is_some());
-        let Some(key) = key_of(&peer).filter(|_| spoken) else {
-            tracing::debug!(%peer, "closed before it spoke: it may not have admitted this node");
-            return;
-        };
-        let last = self.news.iter().rposition(|(of, _)| *of == peer);
-        match last.map(|at| (at, &self.news[at].1)) {
-            // An arrival that the owner has not heard of is taken back.
-            Some((at, Event::Connected { .. })) => {
-                self.news.remove(at);
-            }
-            _ => self
-                .news
-                .push_back((peer, Event::Disconnected { peer: key })),
-        }
-    }
-
-    fn on_behaviour(&mut self, event: NodeEvent) {
-        match event {
-            NodeEvent::Gossip(event) => self.on_gossip(event),
-            NodeEvent::Direct(event) => self.on_direct(event),
-            NodeEvent::Identify(identify::Event::Received { peer_id, info, .. }) => {
-                self.spoke(peer_id, Role::of_agent(&info.agent_version));
-            }
-            NodeEvent::Identify(_) => {}
-            NodeEvent::Ping(ping::Event {
-                peer,
-                connection,
-                result,
-            }) => match result {
-                Ok(_) | Err(ping::Failure::Unsupported) => {}
-                Err(error) => {
-                    // libp2p only reports this; a peer that vanished without a word would stay for ever.
-                    tracing::debug!(%peer, %error, "no answer to a ping, closing");
-                    self.swarm.close_connection(connection);
-                }
-            },
-            NodeEvent::Admission(never) | NodeEvent::Limits(never) | NodeEvent::Memory(never) => {
-                match never {}
-            }
-        }
-    }
-
-    /// `peer` has said who it is, so it has admitted us.
-    fn spoke(&mut self, peer: PeerId, role: Role) {
-        let (Some(link), Some(key)) = (self.links.get_mut(&peer), key_of(&peer)) else {
-            return;
-        };
-        if link.role.replace(role).is_none() {
-            let outbound = link.outbound;
-            self.dialling.settled(&peer);
-            self.news.push_back((
-                peer,
-                Event::Connected {
-                    peer: key,
-                    role,
-                    outbound,
-                },
-            ));
-        }
-    }
-
-    fn on_gossip(&mut self, event: gossipsub::Event) {
-        match event {
-            gossipsub::Event::Message {
-                propagation_source,
-                message_id,
-                message,
-            } => {
-                self.judge(message_id, propagation_source, message.data);
-            }
-            gossipsub::Event::Subscribed { topic, .. } if topic == self.topic => {
-                self.publish_waiting();
-            }
-            gossipsub::Event::SlowPeer { peer_id, .. } => {
-                tracing::debug!(peer = %peer_id, "a peer is behind with what is announced");
-            }
-            _ => {}
-        }
-    }
-
-    /// Asks the owner for a verdict. What cannot be asked for is ignored, and every message gets its report.
-    fn judge(&mut self, id: MessageId, source: PeerId, bytes: Vec<u8>) {
-        if bytes.len() > ANNOUNCEMENT_BYTES {
-            return self.report(&id, &source, Verdict::Reject);
-        }
-        let Some(from) = key_of(&source).filter(|_| self.judging.take(source)) else {
-            return self.report(&id, &source, Verdict::Ignore);
-        };
-        let (verdict, read) = VerdictReply::new();
-        // Not taken (the owner is behind, or gone): the slip is dropped, which is Ignore.
-        let _ = self.events.try_send(Event::Announced {
-            from,
-            bytes,
-            verdict,
-        });
-        self.verdicts.push(Box::pin(async move {
-            (id, source, read.await.unwrap_or(Verdict::Ignore))
-        }));
-    }
-
-    fn on_direct(&mut self, event: request_response::Event<Request, Response>) {
-        let direct = &mut self.swarm.behaviour_mut().direct;
-        match event {
-            request_response::Event::Message { peer, message, .. } => match message {
-                request_response::Message::Request {
-                    request, channel, ..
-                } => {
-                    self.asked(peer, request, channel);
-                }
-                request_response::Message::Response {
-                    request_id,
-                    response,
-                } => {
-                    self.asks.finish(direct, request_id, Ok(response));
-                }
-            },
-            request_response::Event::OutboundFailure {
-                request_id, error, ..
-            } => {
-                self.asks.finish(direct, request_id, Err(error.into()));
-            }
-            request_response::Event::InboundFailure { peer, error, .. } => {
-                tracing::debug!(%peer, %error, "a question was not answered");
-            }
-            request_response::Event::ResponseSent { .. } => {}
-        }
-    }
-
-    fn asked(&mut self, peer: PeerId, request: Request, channel: ResponseChannel<Response>) {
-        let Some(from) = key_of(&peer).filter(|_| self.answering.take(peer)) else {
-            // Dropping the channel declines.
-            return;
-        };
-        let (answer, read) = AnswerReply::new();
-        // Not taken (the owner is behind, or gone): the slip is dropped, which declines.
-        let _ = self.events.try_send(Event::Asked {
-            from,
-            request,
-            answer,
-        });
-        self.answers
-            .push(Box::pin(async move { (channel, peer, read.await.ok()) }));
-    }
 }
 
 /// Waits until the owner has room for one more event; `false` where there is no owner any more.
@@ -537,9 +296,4 @@ async fn until(time: Option<Instant>) {
         Some(time) => tokio::time::sleep_until(time.into()).await,
         None => std::future::pending().await,
     }
-}
-
-/// Randomness for pauses. Where the system has none, every pause is its shortest.
-fn chance() -> u64 {
-    getrandom::u64().unwrap_or(0)
 }

@@ -1,20 +1,20 @@
 //! Starting the network, and the handle by which everyone else in the node uses it.
 
+use super::admission::Members;
+use super::announcements::{AnnounceError, Published};
 use super::asks::{self, AskError};
 use super::behaviour::{Node, Role};
 use super::dialling::Dialling;
 use super::event::Event;
 use super::gossip::ANNOUNCEMENT_BYTES;
 use super::peer::{self, PeerKey};
-use super::room::{Command, EVENTS, Listening, Room};
+use super::room::{Command, EVENTS, Listening, PeerInfo, Room};
 use super::transport::{swarm_settings, transport};
 use libp2p::multiaddr::Protocol;
 use libp2p::{Multiaddr, PeerId, Swarm};
 use protocol::wire::id::NetworkId;
 use protocol::wire::message::{Request, Response};
-use std::collections::BTreeSet;
-use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 use thiserror::Error;
 use tokio::sync::{mpsc, oneshot, watch};
 use zeroize::Zeroizing;
@@ -24,9 +24,6 @@ const COMMANDS: usize = 64;
 
 /// How long listening may take to begin.
 const LISTENING: Duration = Duration::from_secs(10);
-
-/// Who may connect at all: the peer keys of the roster's members.
-pub type Members = Arc<BTreeSet<PeerKey>>;
 
 /// Which network, and where its members are.
 #[derive(Clone, Debug)]
@@ -67,53 +64,6 @@ pub enum StartError {
     /// libp2p does not take a setting: a fault of this program.
     #[error("gossip refuses its settings ({0}): report this as a fault")]
     Gossip(String),
-}
-
-/// How far an announcement got.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Published {
-    /// It went out to so many connected peers.
-    To(usize),
-    /// No peer listens yet. It goes out when one does, unless 256 later ones push it out.
-    NobodyYet,
-    /// It went through here within the last ten minutes.
-    Before,
-}
-
-/// Why an announcement was not taken.
-#[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
-pub enum AnnounceError {
-    /// Too long for gossip.
-    #[error(
-        "the announcement is {bytes} bytes long and gossip carries at most {ANNOUNCEMENT_BYTES}: move its content into blobs"
-    )]
-    TooLarge {
-        /// Its length.
-        bytes: usize,
-    },
-    /// Every peer's queue is full.
-    #[error(
-        "every peer is behind with what was announced before: slow down; others will learn of this one when they catch up"
-    )]
-    Congested,
-    /// This node's network has stopped.
-    #[error("the network of this node has stopped: start the node again")]
-    Stopped,
-}
-
-/// A member that is connected and has admitted us.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PeerInfo {
-    /// Its key.
-    pub key: PeerKey,
-    /// Its address on the first of its connections.
-    pub address: Multiaddr,
-    /// Since when.
-    pub since: SystemTime,
-    /// Whether we dialled.
-    pub outbound: bool,
-    /// What it says of itself.
-    pub role: Role,
 }
 
 /// The network of this node. Clones use the same connections; when the last is gone, the network stops.
