@@ -275,8 +275,11 @@ fn combine(parts: &[&Part]) -> Result<Merged, MergeError> {
     Ok(merged)
 }
 
+/// The rows of one part.
+type Rows = Vec<Vec<Cell>>;
+
 /// The columns with the type that all parts have in common, and every part's rows in it.
-fn unify(parts: &[&Part]) -> Result<(Vec<Column>, Vec<Vec<Vec<Cell>>>), MergeError> {
+fn unify(parts: &[&Part]) -> Result<(Vec<Column>, Vec<Rows>), MergeError> {
     let mut columns = parts[0].table.columns.clone();
     for (place, column) in columns.iter_mut().enumerate() {
         // A column that is empty at a TRE fits any type: the type of an opaque one is told by its cells alone.

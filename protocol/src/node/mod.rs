@@ -38,6 +38,8 @@ pub struct Node {
     obtaining: BTreeSet<Digest>,
     /// Tasks here that can still change or be reported.
     active: BTreeSet<TaskId>,
+    /// Components of known submissions and ciphertexts of known releases: all that a member can ask for by digest.
+    blobs: BTreeSet<Digest>,
     /// Runs and attestations of this TRE about which nothing is decided yet: they are nobody else's business.
     private: BTreeSet<StatementId>,
 }
@@ -56,6 +58,7 @@ impl Node {
             components: BTreeMap::new(),
             obtaining: BTreeSet::new(),
             active: BTreeSet::new(),
+            blobs: BTreeSet::new(),
             private: BTreeSet::new(),
         }
     }
@@ -88,6 +91,27 @@ impl Node {
     #[must_use]
     pub fn tasks(&self) -> &BTreeMap<TaskId, Task> {
         &self.tasks
+    }
+
+    /// Whether a blob is the component of a known submission or the ciphertext of a known release: only these travel.
+    #[must_use]
+    pub fn serves(&self, blob: &Digest) -> bool {
+        self.blobs.contains(blob)
+    }
+
+    /// What may be shared about one task: its submission and everything that was said about it.
+    #[must_use]
+    pub fn about(&self, task: &TaskId) -> Vec<StatementId> {
+        let Some(known) = self.tasks.get(task) else { return Vec::new() };
+        let cancellations = self.cancellations.get(task).into_iter().flatten().map(Verified::id);
+        std::iter::once(*task)
+            .chain(cancellations)
+            .chain(known.phases.values().map(Verified::id))
+            .chain(known.runs.values().map(Verified::id))
+            .chain(known.attestations.iter().map(Verified::id))
+            .chain(known.releases.values().map(Verified::id))
+            .filter(|id| self.may_share(id))
+            .collect()
     }
 
     /// Takes one input. The step's records must be durable before any of its effects is performed.
@@ -160,6 +184,7 @@ impl Node {
                 if here {
                     self.active.insert(submission.id());
                 }
+                self.blobs.insert(submission.payload().component);
                 // What nobody had for an earlier task may be there for this one.
                 let digest = submission.payload().component;
                 if self.components.get(&digest) == Some(&ComponentFacts::Unavailable) {
@@ -194,6 +219,7 @@ impl Node {
             }
             Statement::Release(release) => {
                 let here = self.is_here(&release.payload().tre);
+                self.blobs.insert(release.payload().ciphertext);
                 task(&mut self.tasks, &release.payload().task, &mut |task| task.take_release(release, here));
                 false
             }

@@ -157,6 +157,12 @@ impl Local {
         self.phase
     }
 
+    /// When it arrived here, seconds since 1970.
+    #[must_use]
+    pub fn received(&self) -> u64 {
+        self.received
+    }
+
     /// Why it was refused.
     #[must_use]
     pub fn refusal(&self) -> Option<Refusal> {

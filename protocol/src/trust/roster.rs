@@ -10,7 +10,7 @@ use crate::record::status::Status;
 use crate::wire::codec;
 use crate::wire::id::{Digest, NetworkId, StatementId};
 use keys::key::{KeyId, PublicKey};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// By how much clocks may differ before a root is known, in seconds.
@@ -314,7 +314,7 @@ impl Roster {
 }
 
 /// How many statements of each kind a roster knows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Counts {
     /// The current root's version; 0 when there is none.
     pub root_version: u64,

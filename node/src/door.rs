@@ -1,0 +1,385 @@
+//! The door for people on this machine: a Unix socket that only the node's own account can open.
+//!
+//! Each message is a length (32-bit big-endian) and a CBOR item. Whatever a member may ask over the network can be asked here too; held
+//! outputs can be asked for nowhere else.
+
+use crate::clock::now;
+use crate::custody::Custody;
+use crate::driver::Handle;
+use crate::exchange::Exchange;
+use crate::network::{Network, Role};
+use protocol::lifecycle::Phase;
+use protocol::record::commitment::Commitment;
+use protocol::record::submission::TaskId;
+use protocol::safes::Refusal;
+use protocol::safes::outputs::{Context, HeldOutput};
+use protocol::tre::Outcome;
+use protocol::trust::roster::Counts;
+use protocol::wire::id::{NetworkId, StatementId};
+use protocol::wire::message::{Request, Response};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use std::collections::BTreeMap;
+use std::io;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+use std::sync::Arc;
+use thiserror::Error;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{UnixListener, UnixStream};
+use tokio::sync::{Semaphore, watch};
+
+/// The largest message, in bytes: 50 held outputs of 16 MiB would not fit, a readable review does.
+const MESSAGE_BYTES: u32 = 256 * 1024 * 1024;
+
+/// How many people may have the door open at once.
+const VISITORS: usize = 64;
+
+/// What a person on this machine may ask.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Ask {
+    /// What any member may ask.
+    Member(Request),
+    /// Which tasks wait for review here, or have failed here.
+    Reviews,
+    /// What is held for one task.
+    Review(TaskId),
+    /// How the node is.
+    Health,
+}
+
+/// The answer.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Answer {
+    /// To [`Ask::Member`].
+    Member(Response),
+    /// To [`Ask::Reviews`].
+    Reviews(Vec<Waiting>),
+    /// To [`Ask::Review`].
+    Review(Box<Review>),
+    /// To [`Ask::Health`].
+    Health(Box<Health>),
+    /// Not possible; a sentence that says what to do.
+    No(String),
+}
+
+/// A task that a reviewer may want to see.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Waiting {
+    /// The task.
+    pub task: TaskId,
+    /// Its title.
+    pub title: String,
+    /// The project.
+    pub project: String,
+    /// Who submitted it.
+    pub submitter: String,
+    /// Where it stands here.
+    pub phase: Phase,
+    /// When it arrived here, seconds since 1970.
+    pub received: u64,
+    /// For each output, how many approvals are missing; none when nothing can be decided now.
+    pub missing: Option<BTreeMap<String, u64>>,
+    /// Why nothing can be decided now.
+    pub blocked: Option<String>,
+    /// Who has attested so far.
+    pub attested_by: Vec<String>,
+}
+
+/// Everything that a reviewer decides on. It never leaves this machine.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Review {
+    /// The task and where it stands.
+    pub waiting: Waiting,
+    /// The TRE.
+    pub tre: String,
+    /// The run statement; none when the run failed.
+    pub run: Option<StatementId>,
+    /// Its commitment.
+    pub commitment: Option<Commitment>,
+    /// The project statement that counts here now.
+    pub project_statement: Option<StatementId>,
+    /// The submission's tagged bytes, so that the reviewer's own program can read who asked for what.
+    #[serde(with = "serde_bytes")]
+    pub submission: Vec<u8>,
+    /// The outputs, byte for byte.
+    pub outputs: Vec<HeldOutput>,
+    /// The SQL that ran and the component's log.
+    pub context: ContextView,
+    /// What a failed run left.
+    pub note: Option<String>,
+}
+
+/// The SQL that ran and the component's log; `Debug` shows neither.
+#[derive(Clone, Default, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct ContextView(pub Context);
+
+impl std::fmt::Debug for ContextView {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("ContextView(..)")
+    }
+}
+
+/// How a node is.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Health {
+    /// Its name in the roster.
+    pub name: String,
+    /// The federation.
+    pub network: NetworkId,
+    /// What it knows of the federation.
+    pub roster: Counts,
+    /// Whether trust is fresh, or why not.
+    pub freshness: Result<u64, String>,
+    /// Connected members: peer key in hexadecimal, address, whether this node dialled, whether it is a hub.
+    pub peers: Vec<(String, String, bool, bool)>,
+    /// Addresses that others can dial.
+    pub addresses: Vec<String>,
+    /// How many tasks are in each phase here.
+    pub tasks: BTreeMap<Phase, u64>,
+    /// Refusals by reason.
+    pub refusals: BTreeMap<Refusal, u64>,
+    /// How many statements are held.
+    pub statements: u64,
+}
+
+/// Why the door could not be opened or used.
+#[derive(Debug, Error)]
+pub enum DoorError {
+    /// The socket.
+    #[error("the door `{path}` cannot be opened; is the node running, and are you its operator?")]
+    Socket {
+        /// Where it should be.
+        path: String,
+        /// What the system said.
+        #[source]
+        cause: io::Error,
+    },
+    /// The conversation broke.
+    #[error("the node closed the door; see its log")]
+    Broken(#[from] io::Error),
+    /// Not a message of ours.
+    #[error("the node's answer is not understood; are both programs of the same version?")]
+    Foreign,
+}
+
+/// What the door can show.
+#[derive(Clone)]
+pub struct Door {
+    /// The driver.
+    pub driver: Handle,
+    /// Answers what a member may ask.
+    pub exchange: Exchange,
+    /// Held outputs.
+    pub custody: Custody,
+    /// Connected members.
+    pub network: Network,
+    /// The node's name.
+    pub name: String,
+}
+
+impl Door {
+    /// Serves the socket until `stop`.
+    ///
+    /// # Errors
+    /// [`DoorError::Socket`] when it cannot be made.
+    pub async fn serve(self, path: &Path, mut stop: watch::Receiver<bool>) -> Result<(), DoorError> {
+        let closed = |cause| DoorError::Socket { path: path.display().to_string(), cause };
+        // The journal's lock says that no other node runs on this state: a socket that is left over is nobody's.
+        std::fs::remove_file(path).or_else(|e| if e.kind() == io::ErrorKind::NotFound { Ok(()) } else { Err(e) }).map_err(closed)?;
+        let listener = UnixListener::bind(path).map_err(closed)?;
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600)).map_err(closed)?;
+        let visitors = Arc::new(Semaphore::new(VISITORS));
+        loop {
+            let accepted = tokio::select! {
+                accepted = listener.accept() => accepted,
+                () = crate::clock::stopped(&mut stop) => break,
+            };
+            let Ok((stream, _)) = accepted else { continue };
+            let (door, visitors) = (self.clone(), visitors.clone());
+            tokio::spawn(async move {
+                if let Ok(_permit) = visitors.acquire().await {
+                    // A visitor that says something else than we understand is shown out.
+                    door.converse(stream).await.ok();
+                }
+            });
+        }
+        std::fs::remove_file(path).ok();
+        Ok(())
+    }
+
+    async fn converse(&self, mut stream: UnixStream) -> Result<(), DoorError> {
+        loop {
+            let ask = receive(&mut stream).await?;
+            let answer = self.answer(ask).await;
+            send(&mut stream, &answer).await?;
+        }
+    }
+
+    async fn answer(&self, ask: Ask) -> Answer {
+        match ask {
+            Ask::Member(request) => Answer::Member(self.exchange.answer(request).await),
+            Ask::Reviews => self.driver.read(|core, _| waiting(core, now())).await.map_or_else(stopping, Answer::Reviews),
+            Ask::Review(task) => self.review(task).await,
+            Ask::Health => self.health().await,
+        }
+    }
+
+    async fn review(&self, task: TaskId) -> Answer {
+        let found = self.driver.read(move |core, _| {
+            let known = core.tasks().get(&task)?;
+            let here = core.tre()?;
+            let waiting = waiting(core, now()).into_iter().find(|waiting| waiting.task == task)?;
+            let run = known.runs().get(&here.name).cloned();
+            let chosen = core.roster().project_at(&waiting.project, &here.name, now()).map(|chosen| chosen.statement);
+            Some((waiting, here.name.clone(), run, chosen, known.submission().bytes().to_vec()))
+        });
+        let Some(found) = found.await else { return stopping() };
+        let Some((waiting, tre, run, project_statement, submission)) = found else {
+            return Answer::No(format!("nothing waits here for the task {}; see `quintes review list`", task.short()));
+        };
+        let custody = self.custody.clone();
+        let commitment = run.as_ref().map(|run| run.payload().commitment);
+        let opened = tokio::task::spawn_blocking(move || {
+            let held = commitment.map(|commitment| custody.show(&task, &commitment)).transpose();
+            held.and_then(|held| Ok((held, custody.note(&task)?)))
+        });
+        match opened.await {
+            Ok(Ok((held, note))) => Answer::Review(Box::new(Review {
+                waiting,
+                tre,
+                run: run.map(|run| run.id()),
+                commitment,
+                project_statement,
+                submission,
+                outputs: held.as_ref().map(|held| held.outputs().to_vec()).unwrap_or_default(),
+                context: ContextView(held.map(|held| held.context().clone()).unwrap_or_default()),
+                note,
+            })),
+            Ok(Err(error)) => {
+                tracing::error!(task = %task.short(), %error, "custody could not be shown");
+                Answer::No(error.to_string())
+            }
+            Err(_) => stopping(),
+        }
+    }
+
+    async fn health(&self) -> Answer {
+        let peers = self.network.peers().await;
+        let addresses = self.network.local_addresses().iter().map(ToString::to_string).collect();
+        let name = self.name.clone();
+        let health = self.driver.read(move |core, _| {
+            let mut tasks = BTreeMap::new();
+            let mut refusals = BTreeMap::new();
+            for here in core.tasks().values().filter_map(protocol::node::Task::here) {
+                *tasks.entry(here.phase()).or_insert(0) += 1;
+                if let Some(refusal) = here.refusal() {
+                    *refusals.entry(refusal).or_insert(0) += 1;
+                }
+            }
+            let freshness = core.roster().fresh_status(now());
+            Health {
+                name,
+                network: *core.roster().network(),
+                roster: core.roster().counts(),
+                freshness: freshness.map(|status| status.claims().expires).map_err(|stale| stale.to_string()),
+                peers: peers
+                    .iter()
+                    .map(|peer| {
+                        let key = peer.key.iter().map(|byte| format!("{byte:02x}")).collect();
+                        (key, peer.address.to_string(), peer.outbound, peer.role == Role::Hub)
+                    })
+                    .collect(),
+                addresses,
+                tasks,
+                refusals,
+                statements: core.known().len() as u64,
+            }
+        });
+        health.await.map_or_else(stopping, |health| Answer::Health(Box::new(health)))
+    }
+}
+
+fn stopping() -> Answer {
+    Answer::No("the node is stopping; start it again".to_owned())
+}
+
+/// What waits for a person here: held outputs, and failures whose note only the TRE can read.
+fn waiting(core: &protocol::node::Node, now: u64) -> Vec<Waiting> {
+    let tre = core.tre().map(|tre| tre.name.as_str()).unwrap_or_default();
+    let shown = core.tasks().iter().filter_map(|(task, known)| Some((task, known, known.here()?)));
+    shown
+        .filter(|(_, _, here)| !matches!(here.phase(), Phase::Received | Phase::Admitted | Phase::Refused))
+        .map(|(task, known, here)| {
+            let submission = known.submission();
+            let verdict = core.verdict(task, now);
+            let missing = match &verdict {
+                Some(Ok(Outcome::Open { missing })) => Some(missing.clone()),
+                Some(Ok(Outcome::Release(_) | Outcome::Withhold)) => Some(BTreeMap::new()),
+                Some(Err(_)) | None => None,
+            };
+            let attested = known.attestations().iter().filter(|attestation| attestation.payload().tre == tre);
+            Waiting {
+                task: *task,
+                title: submission.payload().title.clone(),
+                project: submission.payload().project.clone(),
+                submitter: submission.signer().name.clone(),
+                phase: here.phase(),
+                received: here.received(),
+                missing,
+                blocked: verdict.and_then(Result::err).map(|blocked| blocked.to_string()),
+                attested_by: attested.map(|attestation| attestation.signer().name.clone()).collect(),
+            }
+        })
+        .collect()
+}
+
+async fn send<T: Serialize>(stream: &mut UnixStream, message: &T) -> Result<(), DoorError> {
+    let mut bytes = Vec::new();
+    ciborium::into_writer(message, &mut bytes).map_err(|_| DoorError::Foreign)?;
+    let length = u32::try_from(bytes.len()).map_err(|_| DoorError::Foreign)?;
+    stream.write_all(&length.to_be_bytes()).await?;
+    stream.write_all(&bytes).await?;
+    Ok(stream.flush().await?)
+}
+
+async fn receive<T: DeserializeOwned>(stream: &mut UnixStream) -> Result<T, DoorError> {
+    let length = stream.read_u32().await?;
+    if length > MESSAGE_BYTES {
+        return Err(DoorError::Foreign);
+    }
+    // Grows with what arrives: a length alone reserves nothing.
+    let mut bytes = Vec::new();
+    let read = stream.take(u64::from(length)).read_to_end(&mut bytes).await?;
+    if u32::try_from(read) != Ok(length) {
+        return Err(DoorError::Broken(io::ErrorKind::UnexpectedEof.into()));
+    }
+    ciborium::from_reader(bytes.as_slice()).map_err(|_| DoorError::Foreign)
+}
+
+/// A person's side of the door.
+pub struct Visitor(UnixStream);
+
+impl Visitor {
+    /// Knocks.
+    ///
+    /// # Errors
+    /// [`DoorError::Socket`] when no node answers there.
+    pub async fn knock(path: &Path) -> Result<Self, DoorError> {
+        UnixStream::connect(path)
+            .await
+            .map(Self)
+            .map_err(|cause| DoorError::Socket { path: path.display().to_string(), cause })
+    }
+
+    /// Asks.
+    ///
+    /// # Errors
+    /// [`DoorError`] when the conversation breaks.
+    pub async fn ask(&mut self, ask: &Ask) -> Result<Answer, DoorError> {
+        send(&mut self.0, ask).await?;
+        receive(&mut self.0).await
+    }
+}

@@ -1,0 +1,215 @@
+//! The driver: one loop that owns the core and its journal. Records are committed, **then** effects are performed.
+
+use crate::clock::now;
+use crate::effects::Effects;
+use crate::journal::{Journal, JournalError};
+use protocol::ingress::{Ignored, Statement, Verdict, receive};
+use protocol::node::{Effect, Input, Node, Record};
+use protocol::safes::outputs::Held;
+use protocol::wire::id::StatementId;
+use std::collections::BTreeMap;
+use std::time::Duration;
+use thiserror::Error;
+use tokio::sync::{mpsc, oneshot, watch};
+
+/// How many messages may wait for the driver: enough for every peer of a full hub to have one under way.
+const INBOX: usize = 512;
+
+/// How many messages one commit may carry: a burst costs one sync of the disk, not one each.
+const BATCH: usize = 128;
+
+/// How many statements are kept whose signer is not enrolled yet.
+const PENDING: usize = 1_000;
+
+/// How often time passes for the core.
+const TICK: Duration = Duration::from_secs(1);
+
+/// What the driver is asked.
+enum Message {
+    Statement { bytes: Vec<u8>, reply: oneshot::Sender<Result<StatementId, Verdict>> },
+    Held { held: Box<Held>, run: Vec<u8> },
+    Input(Box<Input>),
+    Read(Box<dyn FnOnce(&Node, &Journal) + Send>),
+}
+
+/// Why the driver did not answer.
+#[derive(Debug, Error)]
+pub enum TakeError {
+    /// The statement is not worth taking.
+    #[error(transparent)]
+    Verdict(#[from] Verdict),
+    /// The node is stopping.
+    #[error("the node is stopping; try again once it runs")]
+    Stopped,
+}
+
+/// How everyone else in the node reaches the driver.
+#[derive(Clone)]
+pub struct Handle(mpsc::Sender<Message>);
+
+impl Handle {
+    /// Offers a statement; the answer comes when it is durable. A statement that is already held is taken again without effect.
+    ///
+    /// # Errors
+    /// [`TakeError`], with the verdict on whoever sent it.
+    pub async fn take(&self, bytes: Vec<u8>) -> Result<StatementId, TakeError> {
+        let (reply, answer) = oneshot::channel();
+        self.0.send(Message::Statement { bytes, reply }).await.map_err(|_| TakeError::Stopped)?;
+        Ok(answer.await.map_err(|_| TakeError::Stopped)??)
+    }
+
+    /// Hands over what came of an effect.
+    pub async fn input(&self, input: Input) {
+        // A stopping node drops it; the journal says what to do again.
+        self.0.send(Message::Input(Box::new(input))).await.ok();
+    }
+
+    /// Hands over checked outputs that are in custody, with the run statement that this node signed.
+    pub async fn held(&self, held: Held, run: Vec<u8>) {
+        self.0.send(Message::Held { held: Box::new(held), run }).await.ok();
+    }
+
+    /// Reads the node's state as of the last commit; none when the node is stopping.
+    pub async fn read<T: Send + 'static>(&self, look: impl FnOnce(&Node, &Journal) -> T + Send + 'static) -> Option<T> {
+        let (reply, answer) = oneshot::channel();
+        let look = Box::new(move |node: &Node, journal: &Journal| {
+            reply.send(look(node, journal)).ok();
+        });
+        self.0.send(Message::Read(look)).await.ok()?;
+        answer.await.ok()
+    }
+}
+
+/// The driver and its inbox.
+pub struct Driver {
+    core: Node,
+    journal: Journal,
+    inbox: mpsc::Receiver<Message>,
+    pending: BTreeMap<StatementId, Vec<u8>>,
+}
+
+/// Makes a driver for a core that was replayed from this journal.
+#[must_use]
+pub fn new(core: Node, journal: Journal) -> (Driver, Handle) {
+    let (sender, inbox) = mpsc::channel(INBOX);
+    (Driver { core, journal, inbox, pending: BTreeMap::new() }, Handle(sender))
+}
+
+/// What one round of messages amounts to.
+#[derive(Default)]
+struct Round {
+    records: Vec<Record>,
+    effects: Vec<Effect>,
+    replies: Vec<(oneshot::Sender<Result<StatementId, Verdict>>, Result<StatementId, Verdict>)>,
+    reads: Vec<Box<dyn FnOnce(&Node, &Journal) + Send>>,
+}
+
+impl Driver {
+    /// Runs until `stop` says so.
+    ///
+    /// # Errors
+    /// [`JournalError`]: a record could not be written, and a node that cannot remember must not go on.
+    pub async fn run(mut self, mut effects: Effects, mut stop: watch::Receiver<bool>) -> Result<(), JournalError> {
+        let mut tick = tokio::time::interval(TICK);
+        tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let step = self.core.resume(now());
+        self.finish(Round { records: step.records, effects: step.effects, ..Round::default() }, &mut effects)?;
+        loop {
+            let mut round = Round::default();
+            tokio::select! {
+                message = self.inbox.recv() => match message {
+                    Some(message) => self.handle(message, &mut round),
+                    None => return Ok(()),
+                },
+                _ = tick.tick() => self.feed(Input::Tick, &mut round),
+                () = crate::clock::stopped(&mut stop) => return Ok(()),
+            }
+            for _ in 1..BATCH {
+                match self.inbox.try_recv() {
+                    Ok(message) => self.handle(message, &mut round),
+                    Err(_) => break,
+                }
+            }
+            self.finish(round, &mut effects)?;
+        }
+    }
+
+    fn handle(&mut self, message: Message, round: &mut Round) {
+        match message {
+            Message::Statement { bytes, reply } => {
+                let taken = self.statement(bytes, round);
+                round.replies.push((reply, taken));
+            }
+            Message::Held { held, run } => match receive(&run, self.core.roster(), now()) {
+                Ok(Statement::Run(run)) => self.feed(Input::Held { held, run: Box::new(run) }, round),
+                Ok(_) | Err(_) => {
+                    tracing::error!(task = %held.task().short(), "this node's own run statement is not valid; is the node enrolled?");
+                    self.feed(Input::Failed { task: held.task(), code: "host-failed".to_owned() }, round);
+                }
+            },
+            Message::Input(input) => self.feed(*input, round),
+            Message::Read(look) => round.reads.push(look),
+        }
+    }
+
+    fn statement(&mut self, bytes: Vec<u8>, round: &mut Round) -> Result<StatementId, Verdict> {
+        let id = StatementId::of(&bytes);
+        if self.core.known().contains(&id) {
+            return Ok(id);
+        }
+        match receive(&bytes, self.core.roster(), now()) {
+            Ok(statement) => {
+                let teaches = statement.kind() < protocol::record::Kind::Submission;
+                self.feed(Input::Statement(statement), round);
+                if teaches {
+                    self.try_pending(round);
+                }
+                Ok(id)
+            }
+            Err(verdict) => {
+                if matches!(verdict, Verdict::Ignore(Ignored::UnknownKey(_))) && self.pending.len() < PENDING {
+                    self.pending.insert(id, bytes);
+                }
+                Err(verdict)
+            }
+        }
+    }
+
+    /// Gossip keeps no order: what came before its signer was enrolled is looked at again.
+    fn try_pending(&mut self, round: &mut Round) {
+        loop {
+            let ready = self.pending.iter().find_map(|(id, bytes)| match receive(bytes, self.core.roster(), now()) {
+                Err(Verdict::Ignore(Ignored::UnknownKey(_))) => None,
+                verdict => Some((*id, verdict)),
+            });
+            let Some((id, verdict)) = ready else { return };
+            self.pending.remove(&id);
+            if let Ok(statement) = verdict {
+                self.feed(Input::Statement(statement), round);
+            }
+        }
+    }
+
+    fn feed(&mut self, input: Input, round: &mut Round) {
+        let step = self.core.handle(input, now());
+        round.records.extend(step.records);
+        round.effects.extend(step.effects);
+    }
+
+    /// Commits, then answers, then acts.
+    fn finish(&mut self, round: Round, effects: &mut Effects) -> Result<(), JournalError> {
+        if !round.records.is_empty() {
+            tokio::task::block_in_place(|| self.journal.append(&round.records))?;
+        }
+        for (reply, taken) in round.replies {
+            reply.send(taken).ok();
+        }
+        for look in round.reads {
+            look(&self.core, &self.journal);
+        }
+        for effect in round.effects {
+            effects.perform(effect, &self.core);
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,230 @@
+//! Execution: an admitted task runs in the sandbox, its outputs are checked and go into custody.
+
+use crate::clock::now;
+use crate::custody::Custody;
+use crate::driver::Handle;
+use crate::effects::Seal;
+use crate::exchange::Exchange;
+use crate::store::Store;
+use protocol::disclosure::table::{Cell, CellType, Column, Evidence, Measure, Role, Table, Witnessed};
+use protocol::node::Input;
+use protocol::record::run::Run;
+use protocol::safes::admission::{Admission, ComponentFacts};
+use protocol::safes::outputs::{self, Context, Produced};
+use protocol::tre::coarse;
+use protocol::wire::id::Digest;
+use sandbox::database::Database;
+use sandbox::engine::Engine;
+use sandbox::limits::Limits;
+use sandbox::output::{Content, DeclaredOutput};
+use sandbox::run::{Failure, FailureKind, Task, run};
+use sandbox::value::{ColumnType, Value};
+use sandbox::witness::{self, WitnessedTable};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use tokio::sync::watch;
+
+/// What runs components at this TRE.
+#[derive(Clone)]
+pub struct Execution {
+    /// The WebAssembly engine.
+    pub engine: Engine,
+    /// The datasets, by name.
+    pub datasets: BTreeMap<String, Arc<dyn Database>>,
+    /// What each run may use.
+    pub limits: Limits,
+    /// Where components lie.
+    pub store: Store,
+}
+
+/// What came of a run, before anything is signed.
+struct Finished {
+    held: outputs::Held,
+    snapshots: BTreeMap<String, Digest>,
+}
+
+/// A run without reviewable outputs: a code that may leave, and a text for the reviewer.
+struct NotFinished {
+    code: &'static str,
+    note: String,
+}
+
+impl Execution {
+    /// Gets a component and sees whether it asks for nothing but the analysis world.
+    pub async fn look_at(&self, digest: &Digest, exchange: &Exchange) -> ComponentFacts {
+        if exchange.obtain(digest, 1).await.is_err() {
+            return ComponentFacts::Unavailable;
+        }
+        match self.compile(*digest).await {
+            Ok(_) => ComponentFacts::Usable,
+            Err(reason) => {
+                tracing::warn!(component = %digest.short(), "a component was refused");
+                ComponentFacts::Unusable(reason)
+            }
+        }
+    }
+
+    async fn compile(&self, digest: Digest) -> Result<sandbox::engine::Component, String> {
+        let (engine, store) = (self.engine.clone(), self.store.clone());
+        tokio::task::spawn_blocking(move || {
+            if let Some(component) = engine.remembered(&digest.0) {
+                return Ok(component);
+            }
+            let bytes = store.get(&digest).map_err(|error| error.to_string())?;
+            engine.compile(&bytes.ok_or("the component is not here")?).map_err(|error| error.to_string())
+        })
+        .await
+        .unwrap_or_else(|_| Err("compiling was interrupted".to_owned()))
+    }
+
+    /// Runs an admitted task to its end and tells the driver what came of it.
+    pub async fn run(&self, admission: Admission, stopped: watch::Receiver<bool>, custody: &Custody, seal: &Seal, driver: &Handle) {
+        let task = admission.task();
+        match self.outputs(&admission, stopped).await {
+            Ok(finished) => {
+                let run = Run {
+                    task,
+                    tre: admission.tre().to_owned(),
+                    component: admission.component(),
+                    snapshots: finished.snapshots,
+                    finished: coarse(now()),
+                    commitment: finished.held.commitment(),
+                };
+                let (custody, held) = (custody.clone(), finished.held);
+                let kept = tokio::task::spawn_blocking(move || custody.keep(&held).map(|()| held)).await;
+                match (kept, seal.sign(&run, now())) {
+                    (Ok(Ok(held)), Ok(run)) => driver.held(held, run).await,
+                    (Ok(Err(error)), _) => {
+                        tracing::error!(task = %task.short(), %error, "outputs could not be taken into custody");
+                        driver.input(Input::Failed { task, code: "host-failed".to_owned() }).await;
+                    }
+                    _ => driver.input(Input::Failed { task, code: "host-failed".to_owned() }).await,
+                }
+            }
+            Err(NotFinished { code, note }) => {
+                let custody = custody.clone();
+                let kept = tokio::task::spawn_blocking(move || custody.keep_note(&task, &note)).await;
+                if !matches!(kept, Ok(Ok(()))) {
+                    tracing::error!(task = %task.short(), "the note of a failed run could not be kept");
+                }
+                driver.input(Input::Failed { task, code: code.to_owned() }).await;
+            }
+        }
+    }
+
+    async fn outputs(&self, admission: &Admission, stopped: watch::Receiver<bool>) -> Result<Finished, NotFinished> {
+        let host_failed = |note: String| NotFinished { code: FailureKind::Host.code(), note };
+        let component = self.compile(admission.component()).await.map_err(host_failed)?;
+        let submission = admission.submission();
+        let handles: BTreeMap<String, Arc<dyn Database>> = submission
+            .datasets
+            .iter()
+            .filter_map(|name| Some((name.clone(), self.datasets.get(name)?.clone())))
+            .collect();
+        let snapshots = handles.iter().map(|(name, database)| (name.clone(), Digest(database.snapshot()))).collect();
+        let declared = submission.outputs.iter();
+        let task = Task {
+            component,
+            parameters: submission.parameters.clone(),
+            outputs: declared
+                .map(|output| DeclaredOutput { name: output.name.clone(), media_type: output.media_type.clone() })
+                .collect(),
+            handles,
+            limits: self.limits.clone(),
+            cancel: stopped,
+            progress: None,
+        };
+        let outputs = run(&self.engine, task).await.map_err(|failure| NotFinished { code: failure.code(), note: note(&failure) })?;
+        let produced = outputs.outputs.into_iter().map(|output| (output.name, produced(output.content))).collect();
+        let context = Context { statements: outputs.statements, log: outputs.log };
+        let mut secret = [0; 32];
+        getrandom::fill(&mut secret).map_err(|error| host_failed(error.to_string()))?;
+        let held = outputs::check(admission, produced, context, &secret)
+            .map_err(|reason| NotFinished { code: reason.code(), note: reason.to_string() })?;
+        Ok(Finished { held, snapshots })
+    }
+}
+
+fn note(failure: &Failure) -> String {
+    let mut note = format!("{}\n\n{}\n", failure.kind(), failure.detail_for_reviewer());
+    for (title, lines) in [("SQL", failure.statements_for_reviewer()), ("log", failure.log_for_reviewer())] {
+        if !lines.is_empty() {
+            note.push_str(&format!("\n{title}:\n{}\n", lines.join("\n")));
+        }
+    }
+    note
+}
+
+fn produced(content: Content) -> Produced {
+    match content {
+        Content::Witnessed(table) => Produced::Witnessed(witnessed(table)),
+        Content::Opaque { bytes, .. } => Produced::Opaque(bytes),
+    }
+}
+
+fn witnessed(table: WitnessedTable) -> Witnessed {
+    let columns = table.columns.into_iter().map(|column| Column {
+        name: column.info.name,
+        ty: cell_type(column.info.ty),
+        role: match column.role {
+            witness::Role::Key => Role::Key,
+            witness::Role::Measure(measure) => Role::Measure(self::measure(measure)),
+        },
+    });
+    let evidence = |found: witness::Evidence| Evidence {
+        rows: found.rows,
+        subjects: found.subjects,
+        sum: found.sum,
+        largest: found.largest,
+        second: found.second,
+        negatives: found.negatives,
+        special: found.special,
+        degrees_of_freedom: found.degrees_of_freedom,
+    };
+    Witnessed {
+        table: Table {
+            columns: columns.collect(),
+            rows: table.rows.into_iter().map(|row| row.into_iter().map(cell).collect()).collect(),
+        },
+        evidence: table.evidence.into_iter().map(|row| row.into_iter().map(|cell| cell.map(evidence)).collect()).collect(),
+    }
+}
+
+fn measure(measure: witness::Measure) -> Measure {
+    match measure {
+        witness::Measure::Count => Measure::Count,
+        witness::Measure::Subjects => Measure::Subjects,
+        witness::Measure::CountOf(x) => Measure::CountOf(x),
+        witness::Measure::Sum(x) => Measure::Sum(x),
+        witness::Measure::Mean(x) => Measure::Mean(x),
+        witness::Measure::Variance(x) => Measure::Variance(x),
+        witness::Measure::Covariance(x, y) => Measure::Covariance(x, y),
+    }
+}
+
+fn cell_type(ty: ColumnType) -> CellType {
+    match ty {
+        ColumnType::Boolean => CellType::Boolean,
+        ColumnType::Int64 => CellType::Integer,
+        ColumnType::Float64 => CellType::Real,
+        ColumnType::Decimal => CellType::Decimal,
+        ColumnType::Text | ColumnType::Bytes => CellType::Text,
+        ColumnType::Date => CellType::Date,
+        ColumnType::Timestamp => CellType::Timestamp,
+    }
+}
+
+fn cell(value: Value) -> Cell {
+    match value {
+        Value::Null => Cell::Null,
+        Value::Boolean(value) => Cell::Boolean(value),
+        Value::Int64(value) => Cell::Integer(value),
+        Value::Float64(value) => Cell::Real(value),
+        Value::Decimal(text) => Cell::Decimal(text),
+        Value::Text(text) => Cell::Text(text),
+        // Raw bytes have no readable form; the length is all that a table can say.
+        Value::Bytes(bytes) => Cell::Text(format!("{} bytes", bytes.len())),
+        Value::Date(days) => Cell::Date(days),
+        Value::Timestamp(microseconds) => Cell::Timestamp(microseconds),
+    }
+}

@@ -1,0 +1,252 @@
+//! A running node: journal, core, network and door put together, and taken apart again in order.
+
+use crate::clock::now;
+use crate::custody::Custody;
+use crate::door::{Door, DoorError};
+use crate::driver::{self, Handle};
+use crate::effects::{Effects, Seal};
+use crate::exchange::Exchange;
+use crate::execute::Execution;
+use crate::identity::Identity;
+use crate::journal::{Journal, JournalError};
+use crate::network::{self, Event, Multiaddr, Network, PeerKey, Verdict};
+use crate::store::{Store, private_directory};
+use keys::signer::Signer as _;
+use protocol::ingress;
+use protocol::node::{Node, ReplayError};
+use protocol::safes::Tre;
+use protocol::wire::envelope::Signed;
+use protocol::wire::id::NetworkId;
+use sandbox::database::Database;
+use sandbox::engine::{Engine, Metering};
+use sandbox::limits::Limits;
+use std::collections::BTreeMap;
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+use thiserror::Error;
+use tokio::sync::{Semaphore, mpsc, watch};
+
+/// How often a node asks its peers what it may have missed.
+const CATCH_UP: Duration = Duration::from_secs(300);
+
+/// How many messages of peers are looked at at the same time.
+const AT_ONCE: usize = 256;
+
+/// How long a stopping node waits for what is under way.
+const FAREWELL: Duration = Duration::from_secs(10);
+
+/// What a node is made of.
+pub struct Settings {
+    /// Its name in the roster.
+    pub name: String,
+    /// Its own policy as a TRE; none on a hub.
+    pub tre: Option<Tre>,
+    /// The federation.
+    pub network: NetworkId,
+    /// Where it keeps its state.
+    pub state: PathBuf,
+    /// Where it listens.
+    pub listen: Vec<Multiaddr>,
+    /// Whom it dials.
+    pub dial: Vec<Multiaddr>,
+    /// Whether it forwards for others.
+    pub hub: bool,
+    /// The door's socket.
+    pub door: PathBuf,
+    /// Statements from files, tagged bytes each.
+    pub statements: Vec<Vec<u8>>,
+    /// The datasets, by name.
+    pub datasets: BTreeMap<String, Arc<dyn Database>>,
+    /// What each run may use.
+    pub limits: Limits,
+}
+
+/// Why a node did not start, or stopped.
+#[derive(Debug, Error)]
+pub enum ServiceError {
+    /// The state directory.
+    #[error("the state directory `{path}` cannot be used")]
+    State {
+        /// Where it is.
+        path: String,
+        /// What the system said.
+        #[source]
+        cause: io::Error,
+    },
+    /// The journal.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    /// The journal's content.
+    #[error(transparent)]
+    Replay(#[from] ReplayError),
+    /// The network.
+    #[error("the network cannot be started")]
+    Network(#[from] network::StartError),
+    /// The sandbox.
+    #[error("the sandbox cannot be started")]
+    Sandbox(#[from] sandbox::engine::EngineError),
+    /// The door.
+    #[error(transparent)]
+    Door(#[from] DoorError),
+}
+
+/// What a node tells once it is ready.
+#[derive(Debug)]
+pub struct Ready {
+    /// Addresses that others can dial.
+    pub addresses: Vec<Multiaddr>,
+    /// The door's socket.
+    pub door: PathBuf,
+}
+
+/// Runs a node until `stop` becomes true.
+///
+/// # Errors
+/// [`ServiceError`]; the state is as it was at the last commit.
+pub async fn run(
+    settings: Settings,
+    identity: Identity,
+    stop: watch::Receiver<bool>,
+    ready: impl FnOnce(&Ready),
+) -> Result<(), ServiceError> {
+    let state = |cause| ServiceError::State { path: settings.state.display().to_string(), cause };
+    private_directory(&settings.state).map_err(state)?;
+    let journal = Journal::open(&settings.state.join("journal.redb"))?;
+    let core = Node::replay(settings.network, settings.tre.clone(), journal.records()?)?;
+    tracing::info!(statements = core.known().len(), tasks = core.tasks().len(), "the journal was read");
+    let store = Store::open(settings.state.join("blobs")).map_err(state)?;
+    let custody = Custody::open(settings.state.join("custody"), identity.custody).map_err(state)?;
+
+    let known = core.roster().members(now()).iter().map(|peer| *peer.as_bytes()).collect();
+    let (members, admitted) = watch::channel(Arc::new(known));
+    let place = network::Settings { network: settings.network, listen: settings.listen, dial: settings.dial, hub: settings.hub };
+    let (network, events) = network::start(identity.peer, place, admitted).await?;
+
+    let (driver, handle) = driver::new(core, journal);
+    let exchange = Exchange::new(handle.clone(), network.clone(), store.clone());
+    let execution = match settings.tre {
+        Some(_) => Some(Execution {
+            engine: Engine::new(Metering::Epochs)?,
+            datasets: settings.datasets,
+            limits: settings.limits,
+            store: store.clone(),
+        }),
+        None => None,
+    };
+    tracing::info!(name = settings.name, key = %identity.signing.public().fingerprint(), "the node signs as");
+    let effects = Effects {
+        driver: handle.clone(),
+        seal: Seal { network: settings.network, name: settings.name.clone(), key: identity.signing },
+        network: network.clone(),
+        exchange: exchange.clone(),
+        store,
+        custody: custody.clone(),
+        execution,
+        members,
+        running: BTreeMap::new(),
+    };
+    let mut driving = tokio::spawn(driver.run(effects, stop.clone()));
+    import(&handle, settings.statements).await;
+
+    let door = Door { driver: handle.clone(), exchange: exchange.clone(), custody, network: network.clone(), name: settings.name };
+    let socket = settings.door.clone();
+    let guests = stop.clone();
+    let mut serving = tokio::spawn(async move { door.serve(&socket, guests).await });
+    let hearing = tokio::spawn(hear(events, handle, network.clone(), exchange, stop.clone()));
+    ready(&Ready { addresses: network.local_addresses(), door: settings.door });
+
+    let mut stopping = stop;
+    let outcome = tokio::select! {
+        driven = &mut driving => driven.unwrap_or(Ok(())).map_err(ServiceError::from),
+        served = &mut serving => served.unwrap_or(Ok(())).map_err(ServiceError::from),
+        () = crate::clock::stopped(&mut stopping) => Ok(()),
+    };
+    tracing::info!("the node stops");
+    network.stop().await;
+    hearing.abort();
+    if !driving.is_finished() && outcome.is_ok() {
+        // A commit that is under way is finished; what is not committed was acknowledged to nobody.
+        if let Ok(Ok(driven)) = tokio::time::timeout(FAREWELL, driving).await {
+            driven?;
+        }
+    }
+    if !serving.is_finished() {
+        tokio::time::timeout(FAREWELL, serving).await.ok();
+    }
+    outcome
+}
+
+/// Takes statements from files, those first on which others depend.
+async fn import(driver: &Handle, statements: Vec<Vec<u8>>) {
+    let mut statements: Vec<_> =
+        statements.into_iter().filter_map(|bytes| Some((Signed::parse(&bytes).ok()?.kind(), bytes))).collect();
+    statements.sort_by_key(|(kind, _)| *kind);
+    for (kind, bytes) in statements {
+        if let Err(error) = driver.take(bytes).await {
+            tracing::warn!(%kind, %error, "a statement from the federation folder was not taken");
+        }
+    }
+}
+
+/// Listens to the other members until the network ends.
+async fn hear(mut events: mpsc::Receiver<Event>, driver: Handle, network: Network, exchange: Exchange, mut stop: watch::Receiver<bool>) {
+    let at_once = Arc::new(Semaphore::new(AT_ONCE));
+    let mut again = tokio::time::interval_at(tokio::time::Instant::now() + CATCH_UP, CATCH_UP);
+    loop {
+        let event = tokio::select! {
+            event = events.recv() => event,
+            _ = again.tick() => {
+                for peer in network.peers().await {
+                    catch_up(&exchange, peer.key);
+                }
+                continue;
+            }
+            () = crate::clock::stopped(&mut stop) => return,
+        };
+        let Some(event) = event else { return };
+        let Ok(permit) = at_once.clone().acquire_owned().await else { return };
+        match event {
+            Event::Announced { bytes, verdict, .. } => {
+                let driver = driver.clone();
+                tokio::spawn(async move {
+                    verdict.give(judge(&driver, bytes).await);
+                    drop(permit);
+                });
+            }
+            Event::Asked { request, answer, .. } => {
+                let exchange = exchange.clone();
+                tokio::spawn(async move {
+                    answer.give(exchange.answer(request).await);
+                    drop(permit);
+                });
+            }
+            Event::Connected { peer, .. } => catch_up(&exchange, peer),
+            Event::Disconnected { .. } => {}
+        }
+    }
+}
+
+/// An announcement is forwarded only after it was verified and is durable here.
+async fn judge(driver: &Handle, bytes: Vec<u8>) -> Verdict {
+    match driver.take(bytes).await {
+        Ok(_) => Verdict::Accept,
+        Err(driver::TakeError::Verdict(ingress::Verdict::Reject(reason))) => {
+            tracing::warn!(%reason, "an announcement was rejected");
+            Verdict::Reject
+        }
+        Err(_) => Verdict::Ignore,
+    }
+}
+
+fn catch_up(exchange: &Exchange, peer: PeerKey) {
+    let exchange = exchange.clone();
+    tokio::spawn(async move {
+        match exchange.catch_up(peer).await {
+            Ok(0) => {}
+            Ok(taken) => tracing::info!(taken, "caught up with a member"),
+            Err(error) => tracing::debug!(%error, "catching up ended early; the next connection begins again"),
+        }
+    });
+}
