@@ -19,8 +19,7 @@ pub(crate) use ticker::Ticking;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use wasmtime::component::{HasSelf, Linker};
 use wasmtime::{
-    Config, InstanceAllocationStrategy, PoolingAllocationConfig, Strategy, WasmBacktraceDetails,
-    WasmFeatures,
+    Config, InstanceAllocationStrategy, PoolingAllocationConfig, Strategy, WasmBacktraceDetails, WasmFeatures,
 };
 
 /// The largest component, in bytes: twice what componentize-py makes.
@@ -68,9 +67,7 @@ pub enum Unusable {
     #[error("these bytes are not a WebAssembly component: check that the right file was given")]
     NotWebAssembly,
     /// A core module.
-    #[error(
-        "this is a core WebAssembly module: wrap it as a component of the world `quintes:analysis/analysis`"
-    )]
+    #[error("this is a core WebAssembly module: wrap it as a component of the world `quintes:analysis/analysis`")]
     CoreModule,
     /// Too many, or too large, parts: a compiler would spend minutes or gigabytes on it.
     #[error("the component has too many or too large {0}")]
@@ -125,18 +122,14 @@ impl Component {
 impl fmt::Debug for Component {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Component(")?;
-        self.sha256[..6]
-            .iter()
-            .try_for_each(|byte| write!(f, "{byte:02x}"))?;
+        self.sha256[..6].iter().try_for_each(|byte| write!(f, "{byte:02x}"))?;
         f.write_str(")")
     }
 }
 
 impl fmt::Debug for Engine {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Engine")
-            .field("metering", &self.inner.metering)
-            .finish_non_exhaustive()
+        f.debug_struct("Engine").field("metering", &self.inner.metering).finish_non_exhaustive()
     }
 }
 
@@ -164,9 +157,7 @@ impl Engine {
             ticker,
             metering,
         };
-        Ok(Self {
-            inner: Arc::new(inner),
-        })
+        Ok(Self { inner: Arc::new(inner) })
     }
 
     /// Checks and compiles a component, or finds it among the remembered. Takes up to seconds of all cores: call it where blocking is allowed.
@@ -184,13 +175,8 @@ impl Engine {
         }
         structure::check(wasm)?;
         let invalid = |error: wasmtime::Error| Unusable::Invalid(format!("{error:#}"));
-        let component = wasmtime::component::Component::from_binary(&self.inner.engine, wasm)
-            .map_err(invalid)?;
-        let instance = self
-            .inner
-            .linker
-            .instantiate_pre(&component)
-            .map_err(invalid)?;
+        let component = wasmtime::component::Component::from_binary(&self.inner.engine, wasm).map_err(invalid)?;
+        let instance = self.inner.linker.instantiate_pre(&component).map_err(invalid)?;
         let pre = AnalysisPre::new(instance).map_err(|_| Unusable::NoRun)?;
         let component = Component { pre, sha256 };
         self.remember(wasm.len(), component.clone());
@@ -200,14 +186,8 @@ impl Engine {
     /// A component that was compiled before, by the SHA-256 of its bytes.
     #[must_use]
     pub fn remembered(&self, sha256: &[u8; 32]) -> Option<Component> {
-        let mut remembered = self
-            .inner
-            .remembered
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        let position = remembered
-            .iter()
-            .position(|(_, component)| component.sha256 == *sha256)?;
+        let mut remembered = self.inner.remembered.lock().unwrap_or_else(PoisonError::into_inner);
+        let position = remembered.iter().position(|(_, component)| component.sha256 == *sha256)?;
         let entry = remembered.remove(position)?;
         let component = entry.1.clone();
         remembered.push_back(entry);
@@ -215,11 +195,7 @@ impl Engine {
     }
 
     fn remember(&self, bytes: usize, component: Component) {
-        let mut remembered = self
-            .inner
-            .remembered
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let mut remembered = self.inner.remembered.lock().unwrap_or_else(PoisonError::into_inner);
         remembered.retain(|(_, other)| other.sha256 != component.sha256);
         remembered.push_back((bytes, component));
         while remembered.len() > REMEMBERED
@@ -239,10 +215,7 @@ impl Engine {
 
     /// Waits for one of the [`RUNS`] places.
     pub(crate) async fn place(&self) -> OwnedSemaphorePermit {
-        Arc::clone(&self.inner.runs)
-            .acquire_owned()
-            .await
-            .expect("the semaphore is never closed")
+        Arc::clone(&self.inner.runs).acquire_owned().await.expect("the semaphore is never closed")
     }
 
     /// Interrupts components every few milliseconds for as long as the guard lives.

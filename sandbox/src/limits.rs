@@ -95,13 +95,7 @@ pub(crate) struct Meter {
 
 impl Meter {
     pub(crate) fn new(memory_bytes: u64) -> Self {
-        Self {
-            limit: usize::try_from(memory_bytes).unwrap_or(usize::MAX),
-            held: 0,
-            last: 0,
-            peak: 0,
-            met: false,
-        }
+        Self { limit: usize::try_from(memory_bytes).unwrap_or(usize::MAX), held: 0, last: 0, peak: 0, met: false }
     }
 
     /// Whether a growth was refused because of the limit.
@@ -116,12 +110,7 @@ impl Meter {
 }
 
 impl ResourceLimiter for Meter {
-    fn memory_growing(
-        &mut self,
-        current: usize,
-        desired: usize,
-        maximum: Option<usize>,
-    ) -> wasmtime::Result<bool> {
+    fn memory_growing(&mut self, current: usize, desired: usize, maximum: Option<usize>) -> wasmtime::Result<bool> {
         let added = desired.saturating_sub(current);
         if self.held.saturating_add(added) > self.limit {
             self.met = true;
@@ -143,12 +132,7 @@ impl ResourceLimiter for Meter {
         Ok(())
     }
 
-    fn table_growing(
-        &mut self,
-        _current: usize,
-        desired: usize,
-        _maximum: Option<usize>,
-    ) -> wasmtime::Result<bool> {
+    fn table_growing(&mut self, _current: usize, desired: usize, _maximum: Option<usize>) -> wasmtime::Result<bool> {
         Ok(desired <= TABLE_ELEMENTS)
     }
 
@@ -193,9 +177,7 @@ mod tests {
     fn a_failed_growth_is_given_back() {
         let mut meter = Meter::new(65_536);
         assert!(meter.memory_growing(0, 65_536, None).unwrap());
-        meter
-            .memory_grow_failed(wasmtime::Error::msg("the system said no"))
-            .unwrap();
+        meter.memory_grow_failed(wasmtime::Error::msg("the system said no")).unwrap();
         assert!(meter.memory_growing(0, 65_536, None).unwrap());
     }
 }

@@ -81,10 +81,7 @@ impl fmt::Debug for Content {
 
 impl fmt::Debug for Output {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Output")
-            .field("name", &self.name)
-            .field("content", &self.content)
-            .finish()
+        f.debug_struct("Output").field("name", &self.name).field("content", &self.content).finish()
     }
 }
 
@@ -113,10 +110,7 @@ pub(crate) enum NotTaken {
 
 /// An output that a component is writing (`wit/analysis.wit`, `outputs.output`).
 #[doc(hidden)]
-#[allow(
-    unreachable_pub,
-    reason = "the generated contract names it, and a generated name is public"
-)]
+#[allow(unreachable_pub, reason = "the generated contract names it, and a generated name is public")]
 pub struct Writer {
     slot: usize,
     bytes: Vec<u8>,
@@ -147,11 +141,7 @@ impl Collector {
     }
 
     fn free(&self, name: &str) -> Result<usize, NotTaken> {
-        let slot = self
-            .declared
-            .iter()
-            .position(|declared| declared.name == name)
-            .ok_or(NotTaken::NotDeclared)?;
+        let slot = self.declared.iter().position(|declared| declared.name == name).ok_or(NotTaken::NotDeclared)?;
         match self.slots[slot] {
             Slot::Free => Ok(slot),
             Slot::Writing | Slot::Done(_) => Err(NotTaken::Closed),
@@ -159,10 +149,7 @@ impl Collector {
     }
 
     fn finished(&self) -> usize {
-        self.slots
-            .iter()
-            .filter(|slot| matches!(slot, Slot::Done(_)))
-            .count()
+        self.slots.iter().filter(|slot| matches!(slot, Slot::Done(_))).count()
     }
 
     /// Begins an output of the component's own bytes.
@@ -172,10 +159,7 @@ impl Collector {
             return Err(NotTaken::NotDeclared);
         }
         self.slots[slot] = Slot::Writing;
-        Ok(Writer {
-            slot,
-            bytes: Vec::new(),
-        })
+        Ok(Writer { slot, bytes: Vec::new() })
     }
 
     pub(crate) fn write(&self, writer: &mut Writer, bytes: &[u8]) -> Result<(), NotTaken> {
@@ -193,10 +177,7 @@ impl Collector {
             return Err(NotTaken::TooLarge);
         }
         let media_type = self.declared[writer.slot].media_type.clone();
-        self.slots[writer.slot] = Slot::Done(Content::Opaque {
-            media_type,
-            bytes: writer.bytes,
-        });
+        self.slots[writer.slot] = Slot::Done(Content::Opaque { media_type, bytes: writer.bytes });
         Ok(())
     }
 
@@ -221,18 +202,11 @@ impl Collector {
         let mut missing = Vec::new();
         for (declared, slot) in self.declared.into_iter().zip(self.slots) {
             match slot {
-                Slot::Done(content) => outputs.push(Output {
-                    name: declared.name,
-                    content,
-                }),
+                Slot::Done(content) => outputs.push(Output { name: declared.name, content }),
                 Slot::Free | Slot::Writing => missing.push(declared.name),
             }
         }
-        if missing.is_empty() {
-            Ok(outputs)
-        } else {
-            Err(missing)
-        }
+        if missing.is_empty() { Ok(outputs) } else { Err(missing) }
     }
 }
 
@@ -243,46 +217,22 @@ mod tests {
 
     fn collector() -> Collector {
         let declared = vec![
-            DeclaredOutput {
-                name: "a".into(),
-                media_type: "text/csv".into(),
-            },
-            DeclaredOutput {
-                name: "b".into(),
-                media_type: "text/csv".into(),
-            },
+            DeclaredOutput { name: "a".into(), media_type: "text/csv".into() },
+            DeclaredOutput { name: "b".into(), media_type: "text/csv".into() },
         ];
-        Collector::new(
-            declared,
-            &Limits {
-                output_bytes: 4,
-                ..Limits::default()
-            },
-        )
+        Collector::new(declared, &Limits { output_bytes: 4, ..Limits::default() })
     }
 
     #[test]
     fn only_a_declared_name_and_type_once() {
         let mut outputs = collector();
-        assert_eq!(
-            outputs.create("c", "text/csv").err(),
-            Some(NotTaken::NotDeclared)
-        );
-        assert_eq!(
-            outputs.create("a", "image/png").err(),
-            Some(NotTaken::NotDeclared)
-        );
+        assert_eq!(outputs.create("c", "text/csv").err(), Some(NotTaken::NotDeclared));
+        assert_eq!(outputs.create("a", "image/png").err(), Some(NotTaken::NotDeclared));
         let mut writer = outputs.create("a", "text/csv").unwrap();
-        assert_eq!(
-            outputs.create("a", "text/csv").err(),
-            Some(NotTaken::Closed)
-        );
+        assert_eq!(outputs.create("a", "text/csv").err(), Some(NotTaken::Closed));
         outputs.write(&mut writer, b"1").unwrap();
         outputs.finish(writer).unwrap();
-        assert_eq!(
-            outputs.create("a", "text/csv").err(),
-            Some(NotTaken::Closed)
-        );
+        assert_eq!(outputs.create("a", "text/csv").err(), Some(NotTaken::Closed));
         assert_eq!(outputs.close().unwrap_err(), ["b"]);
     }
 
@@ -307,15 +257,9 @@ mod tests {
 
     #[test]
     fn debug_shows_no_content() {
-        let content = Content::Opaque {
-            media_type: "text/csv".into(),
-            bytes: b"canary".to_vec(),
-        };
+        let content = Content::Opaque { media_type: "text/csv".into(), bytes: b"canary".to_vec() };
         let outputs = Outputs {
-            outputs: vec![Output {
-                name: "a".into(),
-                content,
-            }],
+            outputs: vec![Output { name: "a".into(), content }],
             statements: vec!["SELECT 'canary'".into()],
             log: vec!["canary".into()],
             usage: Usage::default(),

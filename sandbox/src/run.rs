@@ -36,10 +36,7 @@ pub struct Task {
 
 impl fmt::Debug for Task {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Task")
-            .field("component", &self.component)
-            .field("limits", &self.limits)
-            .finish_non_exhaustive()
+        f.debug_struct("Task").field("component", &self.component).field("limits", &self.limits).finish_non_exhaustive()
     }
 }
 
@@ -54,43 +51,43 @@ enum Stopped {
 
 /// Runs a component to its end. Dropping the future ends the run too.
 ///
-/// It computes in the calling task and yields every 5 milliseconds.
+/// The component computes on a thread of its own (tokio's for blocking work), so it never keeps a node's other tasks waiting; a panic in a host
+/// function ends this run alone. Needs a tokio runtime with timers.
 ///
 /// # Errors
 ///
 /// Whatever keeps the component from finishing all declared outputs within its limits.
-pub async fn run(engine: &Engine, task: Task) -> Result<Outputs, Failure> {
-    let Task {
-        component,
-        parameters,
-        outputs,
-        handles,
-        limits,
-        mut cancel,
-        progress,
-    } = task;
-    let mut host = Host::new(parameters, outputs, handles, progress, limits.clone());
-    if !wasmtime::Engine::same(component.pre().engine(), engine.wasmtime()) {
-        return Err(Failure::new(
-            FailureKind::Host,
-            "the component was compiled by another engine".to_owned(),
-            host,
-        ));
+pub async fn run(engine: &Engine, mut task: Task) -> Result<Outputs, Failure> {
+    if !wasmtime::Engine::same(task.component.pre().engine(), engine.wasmtime()) {
+        return Err(Failure::host("the component was compiled by another engine"));
     }
-    if limits.fuel.is_some() && engine.metering() == Metering::Epochs {
-        return Err(Failure::new(
-            FailureKind::Host,
-            "the task has a fuel limit, and this engine counts none".to_owned(),
-            host,
-        ));
+    if task.limits.fuel.is_some() && engine.metering() == Metering::Epochs {
+        return Err(Failure::host("the task has a fuel limit, and this engine counts none"));
     }
     // Waiting for a place is not the component's time.
-    let _place = tokio::select! {
+    let place = tokio::select! {
         biased;
-        () = cancelled(&mut cancel) => return Err(Failure::new(FailureKind::Cancelled, String::new(), host)),
+        () = cancelled(&mut task.cancel) => return Err(Failure::cancelled()),
         place = engine.place() => place,
     };
-    let _ticking = engine.tick();
+    let ticking = engine.tick();
+    let engine = engine.clone();
+    // Dropped with this future, whatever the reason.
+    let (_here, wanted) = watch::channel(());
+    let runtime = tokio::runtime::Handle::current();
+    let running = tokio::task::spawn_blocking(move || {
+        let end = runtime.block_on(execute(&engine, task, wanted));
+        drop(ticking);
+        drop(place);
+        end
+    });
+    let ended = running.await;
+    ended.unwrap_or_else(|_| Err(Failure::host("a host function panicked")))
+}
+
+async fn execute(engine: &Engine, task: Task, mut wanted: watch::Receiver<()>) -> Result<Outputs, Failure> {
+    let Task { component, parameters, outputs, handles, limits, mut cancel, progress } = task;
+    let host = Host::new(parameters, outputs, handles, progress, limits.clone());
     let started = Instant::now();
     let deadline = started + limits.wall;
     let mut store = Store::new(engine.wasmtime(), host);
@@ -98,57 +95,34 @@ pub async fn run(engine: &Engine, task: Task) -> Result<Outputs, Failure> {
     store.set_hostcall_fuel(HOSTCALL_BYTES);
     let counted = engine.metering() == Metering::EpochsAndFuel;
     let fuel = limits.fuel.unwrap_or(u64::MAX);
-    let fuelled = if counted {
-        store.set_fuel(fuel)
-    } else {
-        Ok(())
-    };
-    let stop = cancel.clone();
-    // Both ends are asked here too: an executor that is busy with this very component may look at its timers late.
-    store.epoch_deadline_callback(move |_| {
-        if *stop.borrow() {
-            Err(wasmtime::Error::new(Stopped::Cancelled))
-        } else if Instant::now() >= deadline {
-            Err(wasmtime::Error::new(Stopped::Time))
-        } else {
-            Ok(UpdateDeadline::Yield(1))
-        }
-    });
+    let fuelled = if counted { store.set_fuel(fuel) } else { Ok(()) };
+    store.epoch_deadline_callback(|_| Ok(UpdateDeadline::Yield(1)));
     store.set_epoch_deadline(1);
     let end = match fuelled {
         Err(error) => Err(error),
+        // At each tick the component yields, and the three ends are asked again, in this order.
         Ok(()) => tokio::select! {
             biased;
             () = cancelled(&mut cancel) => Err(wasmtime::Error::new(Stopped::Cancelled)),
+            _ = wanted.changed() => Err(wasmtime::Error::new(Stopped::Cancelled)),
             () = tokio::time::sleep_until(deadline.into()) => Err(wasmtime::Error::new(Stopped::Time)),
             end = call(component.pre(), &mut store) => end,
         },
     };
-    let fuel_used = if counted {
-        store.get_fuel().ok().map(|left| fuel - left)
-    } else {
-        None
-    };
-    host = store.into_data();
+    let fuel_used = if counted { store.get_fuel().ok().map(|left| fuel - left) } else { None };
+    let mut host = store.into_data();
     host.usage.wall = started.elapsed();
     host.usage.fuel = fuel_used;
     host.usage.memory_bytes = u64::try_from(host.meter.peak()).expect("a usize fits into a u64");
     match end {
         Ok(Ok(())) => host.close(),
         Ok(Err(said)) => Err(Failure::new(FailureKind::Returned, said, host)),
-        Err(error) => Err(Failure::new(
-            kind(&error, &host),
-            format!("{error:?}"),
-            host,
-        )),
+        Err(error) => Err(Failure::new(kind(&error, &host), format!("{error:?}"), host)),
     }
 }
 
 /// One call of `run` in one new instance.
-async fn call(
-    pre: &AnalysisPre<Host>,
-    store: &mut Store<Host>,
-) -> wasmtime::Result<Result<(), String>> {
+async fn call(pre: &AnalysisPre<Host>, store: &mut Store<Host>) -> wasmtime::Result<Result<(), String>> {
     let instance = pre.instantiate_async(&mut *store).await?;
     instance.call_run(store).await
 }
@@ -170,30 +144,16 @@ fn kind(error: &wasmtime::Error, host: &Host) -> FailureKind {
         return FailureKind::Fuel;
     }
     // An allocator that gets no memory traps as it likes.
-    if host.meter.met() {
-        FailureKind::Memory
-    } else {
-        FailureKind::Trapped
-    }
+    if host.meter.met() { FailureKind::Memory } else { FailureKind::Trapped }
 }
 
 impl Host {
     /// The end of a component that returned without an error.
     fn close(self) -> Result<Outputs, Failure> {
-        let Self {
-            outputs,
-            notes,
-            usage,
-            ..
-        } = self;
+        let Self { outputs, notes, usage, .. } = self;
         let (log, statements) = notes.close();
         match outputs.close() {
-            Ok(outputs) => Ok(Outputs {
-                outputs,
-                statements,
-                log,
-                usage,
-            }),
+            Ok(outputs) => Ok(Outputs { outputs, statements, log, usage }),
             Err(missing) => Err(Failure::missing(&missing, log, statements, usage)),
         }
     }

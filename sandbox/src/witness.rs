@@ -5,12 +5,14 @@
 //! bytes. The evidence never reaches the component and has no way onto the wire.
 
 mod key;
+mod question;
 mod sum;
 mod tabulation;
 
 use crate::value::{ColumnInfo, Value};
+pub(crate) use question::{Question, WitnessError};
 use std::fmt;
-pub(crate) use tabulation::{Question, Tabulation, WitnessError};
+pub(crate) use tabulation::Tabulation;
 
 /// A figure over the rows of one group; nulls of a column are left out. As the WIT's `measure`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -110,12 +112,7 @@ impl fmt::Debug for Evidence {
 /// Figures never reach a log: `Debug` shows the shape alone.
 impl fmt::Debug for WitnessedTable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "WitnessedTable({} columns, {} rows)",
-            self.columns.len(),
-            self.rows.len()
-        )
+        write!(f, "WitnessedTable({} columns, {} rows)", self.columns.len(), self.rows.len())
     }
 }
 

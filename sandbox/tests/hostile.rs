@@ -20,7 +20,7 @@ fn wat(items: &str, body: &str) -> String {
                 (func (export "run") (result i32) {body}))
             (core instance $i (instantiate $m))
             (func (export "run") (result (result (error string)))
-                (canon lift (core func $i "run") (memory $i "memory"))))"#
+                (canon lift (core func $i "run") (memory (core memory $i "memory")))))"#
     )
 }
 
@@ -53,18 +53,12 @@ async fn run_text(text: &str, limits: Limits) -> Result<Outputs, Failure> {
 }
 
 fn limits(wall: u64) -> Limits {
-    Limits {
-        wall: Duration::from_millis(wall),
-        memory_bytes: 32 * 1024 * 1024,
-        ..Limits::default()
-    }
+    Limits { wall: Duration::from_millis(wall), memory_bytes: 32 * 1024 * 1024, ..Limits::default() }
 }
 
 #[tokio::test]
 async fn a_component_that_does_nothing_succeeds() {
-    let outputs = run_text(&wat("", "i32.const 0"), limits(5_000))
-        .await
-        .unwrap();
+    let outputs = run_text(&wat("", "i32.const 0"), limits(5_000)).await.unwrap();
     assert!(outputs.outputs.is_empty());
     assert_eq!(outputs.usage.memory_bytes, 65_536);
 }
@@ -72,9 +66,7 @@ async fn a_component_that_does_nothing_succeeds() {
 #[tokio::test]
 async fn threat_25_an_infinite_loop_ends_within_its_deadline() {
     let started = Instant::now();
-    let failure = run_text(&wat("", "(loop $l br $l) unreachable"), limits(300))
-        .await
-        .unwrap_err();
+    let failure = run_text(&wat("", "(loop $l br $l) unreachable"), limits(300)).await.unwrap_err();
     assert_eq!(failure.kind(), FailureKind::Time);
     assert!(failure.usage().wall >= Duration::from_millis(300));
     assert!(started.elapsed() < Duration::from_secs(20));
@@ -98,54 +90,27 @@ async fn an_infinite_loop_leaves_the_executor_to_others() {
 async fn threat_25_fuel_ends_a_loop_at_the_same_instruction_each_time() {
     let engine = Engine::new(Metering::EpochsAndFuel).unwrap();
     let component = compile(&engine, &wat("", "(loop $l br $l) unreachable")).unwrap();
-    let with = |fuel| Limits {
-        fuel: Some(fuel),
-        ..limits(20_000)
-    };
-    let first = run(&engine, task(component.clone(), with(100_000)))
-        .await
-        .unwrap_err();
-    let second = run(&engine, task(component, with(100_000)))
-        .await
-        .unwrap_err();
-    assert_eq!(
-        (first.kind(), second.kind()),
-        (FailureKind::Fuel, FailureKind::Fuel)
-    );
+    let with = |fuel| Limits { fuel: Some(fuel), ..limits(20_000) };
+    let first = run(&engine, task(component.clone(), with(100_000))).await.unwrap_err();
+    let second = run(&engine, task(component, with(100_000))).await.unwrap_err();
+    assert_eq!((first.kind(), second.kind()), (FailureKind::Fuel, FailureKind::Fuel));
     assert_eq!(first.usage().fuel, second.usage().fuel);
 }
 
 #[tokio::test]
 async fn a_fuel_limit_is_not_ignored_where_none_is_counted() {
-    let failure = run_text(
-        &wat("", "i32.const 0"),
-        Limits {
-            fuel: Some(1),
-            ..limits(5_000)
-        },
-    )
-    .await
-    .unwrap_err();
+    let failure = run_text(&wat("", "i32.const 0"), Limits { fuel: Some(1), ..limits(5_000) }).await.unwrap_err();
     assert_eq!(failure.kind(), FailureKind::Host);
 }
 
 #[tokio::test]
 async fn threat_26_growing_memory_meets_the_limit_and_is_told_apart_from_a_trap() {
-    let grower = wat(
-        "",
-        "(loop $l (br_if $l (i32.ne (memory.grow (i32.const 16)) (i32.const -1)))) unreachable",
-    );
+    let grower = wat("", "(loop $l (br_if $l (i32.ne (memory.grow (i32.const 16)) (i32.const -1)))) unreachable");
     let failure = run_text(&grower, limits(20_000)).await.unwrap_err();
     assert_eq!(failure.kind(), FailureKind::Memory);
     assert!(failure.usage().memory_bytes <= 32 * 1024 * 1024);
-    let large = grower.replace(
-        "(memory (export \"memory\") 1)",
-        "(memory (export \"memory\") 1024)",
-    );
-    assert_eq!(
-        run_text(&large, limits(20_000)).await.unwrap_err().kind(),
-        FailureKind::Memory
-    );
+    let large = grower.replace("(memory (export \"memory\") 1)", "(memory (export \"memory\") 1024)");
+    assert_eq!(run_text(&large, limits(20_000)).await.unwrap_err().kind(), FailureKind::Memory);
 }
 
 #[tokio::test]
@@ -156,26 +121,18 @@ async fn threat_26_tables_and_memories_are_capped() {
     );
     run_text(&grower, limits(20_000)).await.unwrap();
     let module = "(core module $m (memory 1))";
-    let instances: String = (0..200)
-        .map(|n| format!("(core instance $i{n} (instantiate $m))"))
-        .collect();
+    let instances: String = (0..200).map(|n| format!("(core instance $i{n} (instantiate $m))")).collect();
     let run = wat("", "i32.const 0");
     let many = run
         .replacen("(component", &format!("(component {module} {instances}"), 1)
         .replace("$m\n", "$run\n")
         .replace("$m))", "$run))");
-    let many = many.replacen(
-        "(core module $m (memory 1))",
-        "(core module $x (memory 1))",
+    let many = many.replacen("(core module $m (memory 1))", "(core module $x (memory 1))", 1);
+    let many = many.replace("(instantiate $m)", "(instantiate $x)").replacen(
+        "(core instance $i (instantiate $x))",
+        "(core instance $i (instantiate $run))",
         1,
     );
-    let many = many
-        .replace("(instantiate $m)", "(instantiate $x)")
-        .replacen(
-            "(core instance $i (instantiate $x))",
-            "(core instance $i (instantiate $run))",
-            1,
-        );
     let engine = engine();
     let refused = match compile(&engine, &many) {
         Ok(component) => run_failure(&engine, component).await,
@@ -190,12 +147,7 @@ async fn run_failure(engine: &Engine, component: Component) -> bool {
 
 #[tokio::test]
 async fn threat_28_deep_recursion_traps() {
-    let failure = run_text(
-        &wat("(func $f (result i32) call $f)", "call $f"),
-        limits(20_000),
-    )
-    .await
-    .unwrap_err();
+    let failure = run_text(&wat("(func $f (result i32) call $f)", "call $f"), limits(20_000)).await.unwrap_err();
     assert_eq!(failure.kind(), FailureKind::Trapped);
     assert!(failure.detail_for_reviewer().contains("stack"));
 }
@@ -203,18 +155,12 @@ async fn threat_28_deep_recursion_traps() {
 #[tokio::test]
 async fn threat_32_the_components_words_stay_with_the_reviewer() {
     let canary = r#"(data (i32.const 64) "canary") (data (i32.const 0) "\01\00\00\00\40\00\00\00\06\00\00\00")"#;
-    let failure = run_text(&wat(canary, "i32.const 0"), limits(5_000))
-        .await
-        .unwrap_err();
+    let failure = run_text(&wat(canary, "i32.const 0"), limits(5_000)).await.unwrap_err();
     assert_eq!(failure.code(), "returned-error");
     assert_eq!(failure.detail_for_reviewer(), "canary");
     assert!(!format!("{failure} {failure:?} {:#?}", failure).contains("canary"));
-    let trapped = run_text(
-        &wat("(func $canary unreachable)", "call $canary i32.const 0"),
-        limits(5_000),
-    )
-    .await
-    .unwrap_err();
+    let trapped =
+        run_text(&wat("(func $canary unreachable)", "call $canary i32.const 0"), limits(5_000)).await.unwrap_err();
     assert_eq!(trapped.code(), "trapped");
     assert!(!format!("{trapped} {trapped:?}").contains("canary"));
 }
@@ -224,10 +170,7 @@ async fn cancelling_ends_a_run_at_once() {
     let engine = engine();
     let component = compile(&engine, &wat("", "(loop $l br $l) unreachable")).unwrap();
     let (stop, cancel) = watch::channel(false);
-    let task = Task {
-        cancel,
-        ..task(component, limits(60_000))
-    };
+    let task = Task { cancel, ..task(component, limits(60_000)) };
     let started = Instant::now();
     let stopping = async {
         tokio::time::sleep(Duration::from_millis(100)).await;
@@ -242,19 +185,8 @@ async fn cancelling_ends_a_run_at_once() {
 async fn a_declared_output_that_is_not_finished_is_missing() {
     let engine = engine();
     let component = compile(&engine, &wat("", "i32.const 0")).unwrap();
-    let outputs = vec![DeclaredOutput {
-        name: "result".into(),
-        media_type: "text/csv".into(),
-    }];
-    let failure = run(
-        &engine,
-        Task {
-            outputs,
-            ..task(component, limits(5_000))
-        },
-    )
-    .await
-    .unwrap_err();
+    let outputs = vec![DeclaredOutput { name: "result".into(), media_type: "text/csv".into() }];
+    let failure = run(&engine, Task { outputs, ..task(component, limits(5_000)) }).await.unwrap_err();
     assert_eq!(failure.kind(), FailureKind::OutputMissing);
     assert!(failure.detail_for_reviewer().contains("result"));
 }
@@ -299,43 +231,26 @@ fn an_offered_interface_with_other_types_is_refused() {
         r#"(component (import "quintes:analysis/job@0.1.0" (instance (export "clock" (func (result u64)))))"#,
         1,
     );
-    assert!(matches!(
-        compile(&engine(), &text),
-        Err(Unusable::Invalid(_))
-    ));
+    assert!(matches!(compile(&engine(), &text), Err(Unusable::Invalid(_))));
 }
 
 #[test]
 fn what_is_no_component_is_refused() {
     let engine = engine();
     assert_eq!(engine.compile(b"").unwrap_err(), Unusable::NotWebAssembly);
-    assert_eq!(
-        engine.compile(b"#!/bin/sh").unwrap_err(),
-        Unusable::NotWebAssembly
-    );
-    assert_eq!(
-        compile(&engine, "(module)").unwrap_err(),
-        Unusable::CoreModule
-    );
-    assert_eq!(
-        compile(&engine, "(component)").unwrap_err(),
-        Unusable::NoRun
-    );
+    assert_eq!(engine.compile(b"#!/bin/sh").unwrap_err(), Unusable::NotWebAssembly);
+    assert_eq!(compile(&engine, "(module)").unwrap_err(), Unusable::CoreModule);
+    assert_eq!(compile(&engine, "(component)").unwrap_err(), Unusable::NoRun);
     let other = r#"(component (core module $m (func (export "run"))) (core instance $i (instantiate $m))
         (func (export "run") (canon lift (core func $i "run"))))"#;
     assert_eq!(compile(&engine, other).unwrap_err(), Unusable::NoRun);
     assert_eq!(
-        engine
-            .compile(&vec![0; MAX_COMPONENT_BYTES + 1])
-            .unwrap_err(),
+        engine.compile(&vec![0; MAX_COMPONENT_BYTES + 1]).unwrap_err(),
         Unusable::TooLarge(MAX_COMPONENT_BYTES + 1)
     );
     let mut cut = wat::parse_str(wat("", "i32.const 0")).unwrap();
     cut.truncate(cut.len() / 2);
-    assert!(matches!(
-        engine.compile(&cut),
-        Err(Unusable::Invalid(_) | Unusable::NoRun)
-    ));
+    assert!(matches!(engine.compile(&cut), Err(Unusable::Invalid(_) | Unusable::NoRun)));
 }
 
 #[test]
@@ -361,23 +276,13 @@ fn threat_24_proposals_that_no_guest_needs_are_off() {
         ("(memory $second 1)", ""),
         ("(memory $shared 1 1 shared)", ""),
         ("(func $f return_call $f)", ""),
-        (
-            "",
-            "(drop (i32x4.relaxed_trunc_f32x4_s (v128.const i32x4 0 0 0 0)))",
-        ),
+        ("", "(drop (i32x4.relaxed_trunc_f32x4_s (v128.const i32x4 0 0 0 0)))"),
         ("", "(drop (struct.new $s))"),
     ];
     for (items, body) in proposals {
-        let items = if body.contains("struct.new") {
-            "(type $s (struct))"
-        } else {
-            items
-        };
+        let items = if body.contains("struct.new") { "(type $s (struct))" } else { items };
         let unusable = compile(&engine, &wat(items, &format!("{body} i32.const 0"))).unwrap_err();
-        assert!(
-            matches!(unusable, Unusable::Invalid(_)),
-            "{items}{body}: {unusable}"
-        );
+        assert!(matches!(unusable, Unusable::Invalid(_)), "{items}{body}: {unusable}");
     }
 }
 
@@ -389,11 +294,7 @@ fn a_compiled_component_is_remembered_by_its_bytes() {
     assert!(engine.remembered(&component.sha256()).is_some());
     assert!(engine.remembered(&[0; 32]).is_none());
     for n in 1..=20 {
-        compile(
-            &engine,
-            &wat("", &format!("(drop (i32.const {n})) i32.const 0")),
-        )
-        .unwrap();
+        compile(&engine, &wat("", &format!("(drop (i32.const {n})) i32.const 0"))).unwrap();
     }
     assert!(engine.remembered(&component.sha256()).is_none());
 }
@@ -405,7 +306,7 @@ fn logger(pages: u32, length: i64, times: u32) -> String {
             (import "quintes:analysis/job@0.1.0" (instance $job (export "log" (func (param "line" string)))))
             (core module $memory (memory (export "memory") {pages}))
             (core instance $memory (instantiate $memory))
-            (core func $log (canon lower (func $job "log") (memory $memory "memory")))
+            (core func $log (canon lower (func $job "log") (memory (core memory $memory "memory"))))
             (core module $m
                 (import "host" "log" (func $log (param i32 i32)))
                 (func (export "run") (result i32)
@@ -417,36 +318,25 @@ fn logger(pages: u32, length: i64, times: u32) -> String {
                     i32.const 0))
             (core instance $i (instantiate $m (with "host" (instance (export "log" (func $log))))))
             (func (export "run") (result (result (error string)))
-                (canon lift (core func $i "run") (memory $memory "memory"))))"#
+                (canon lift (core func $i "run") (memory (core memory $memory "memory")))))"#
     )
 }
 
 #[tokio::test]
 async fn threat_27_a_huge_list_in_a_host_call_traps_before_it_is_copied() {
-    let failure = run_text(&logger(1, 0x7fff_ffff, 1), limits(20_000))
-        .await
-        .unwrap_err();
+    let failure = run_text(&logger(1, 0x7fff_ffff, 1), limits(20_000)).await.unwrap_err();
     assert_eq!(failure.kind(), FailureKind::Trapped);
     // inside the component's own memory, and still more than a call may carry
-    let failure = run_text(&logger(480, 20 * 1024 * 1024, 1), limits(20_000))
-        .await
-        .unwrap_err();
+    let failure = run_text(&logger(480, 20 * 1024 * 1024, 1), limits(20_000)).await.unwrap_err();
     assert_eq!(failure.kind(), FailureKind::Trapped);
     assert!(failure.log_for_reviewer().is_empty());
 }
 
 #[tokio::test]
 async fn threat_27_a_flood_of_log_lines_is_bounded() {
-    let outputs = run_text(&logger(4, 100_000, 3_000), limits(60_000))
-        .await
-        .unwrap();
+    let outputs = run_text(&logger(4, 100_000, 3_000), limits(60_000)).await.unwrap();
     assert_eq!(outputs.log.len(), Limits::default().log_lines + 1);
-    assert!(
-        outputs
-            .log
-            .iter()
-            .all(|line| line.len() <= Limits::default().log_line_bytes)
-    );
+    assert!(outputs.log.iter().all(|line| line.len() <= Limits::default().log_line_bytes));
 }
 
 /// Runs with an output "result" of type text/csv; the component writes `write` of the bytes at 64 in each of `times` calls.
@@ -464,9 +354,9 @@ fn writer(name: &str, length: u32, times: u32) -> String {
             (core module $memory (memory (export "memory") 4)
                 (data (i32.const 16) "{name}") (data (i32.const 32) "text/csv") (data (i32.const 64) "n\0a12\0a"))
             (core instance $memory (instantiate $memory))
-            (core func $create (canon lower (func $outputs "create") (memory $memory "memory")))
-            (core func $write (canon lower (func $outputs "[method]output.write") (memory $memory "memory")))
-            (core func $finish (canon lower (func $outputs "[static]output.finish") (memory $memory "memory")))
+            (core func $create (canon lower (func $outputs "create") (memory (core memory $memory "memory"))))
+            (core func $write (canon lower (func $outputs "[method]output.write") (memory (core memory $memory "memory"))))
+            (core func $finish (canon lower (func $outputs "[static]output.finish") (memory (core memory $memory "memory"))))
             (core module $m
                 (import "host" "memory" (memory 1))
                 (import "host" "create" (func $create (param i32 i32 i32 i32 i32)))
@@ -489,29 +379,16 @@ fn writer(name: &str, length: u32, times: u32) -> String {
                 (export "memory" (memory $memory "memory"))
                 (export "create" (func $create)) (export "write" (func $write)) (export "finish" (func $finish))))))
             (func (export "run") (result (result (error string)))
-                (canon lift (core func $i "run") (memory $memory "memory"))))"#
+                (canon lift (core func $i "run") (memory (core memory $memory "memory")))))"#
     )
 }
 
 async fn write(text: &str) -> Result<Outputs, Failure> {
     let engine = engine();
     let component = compile(&engine, text).unwrap();
-    let outputs = vec![DeclaredOutput {
-        name: "result".into(),
-        media_type: "text/csv".into(),
-    }];
-    let limits = Limits {
-        output_bytes: 1024 * 1024,
-        ..limits(20_000)
-    };
-    run(
-        &engine,
-        Task {
-            outputs,
-            ..task(component, limits)
-        },
-    )
-    .await
+    let outputs = vec![DeclaredOutput { name: "result".into(), media_type: "text/csv".into() }];
+    let limits = Limits { output_bytes: 1024 * 1024, ..limits(20_000) };
+    run(&engine, Task { outputs, ..task(component, limits) }).await
 }
 
 #[tokio::test]
@@ -519,31 +396,17 @@ async fn a_finished_output_holds_exactly_what_was_written() {
     let mut outputs = write(&writer("result", 5, 2)).await.unwrap();
     let output = outputs.outputs.pop().unwrap();
     assert_eq!(output.name, "result");
-    let Content::Opaque { media_type, bytes } = output.content else {
-        panic!("nothing here was witnessed")
-    };
-    assert_eq!(
-        (media_type.as_str(), bytes.as_slice()),
-        ("text/csv", b"n\n12\nn\n12\n".as_slice())
-    );
+    let Content::Opaque { media_type, bytes } = output.content else { panic!("nothing here was witnessed") };
+    assert_eq!((media_type.as_str(), bytes.as_slice()), ("text/csv", b"n\n12\nn\n12\n".as_slice()));
 }
 
 #[tokio::test]
 async fn threat_36_a_name_of_the_components_own_is_refused() {
-    assert_eq!(
-        write(&writer("secret", 5, 1)).await.unwrap_err().kind(),
-        FailureKind::Trapped
-    );
+    assert_eq!(write(&writer("secret", 5, 1)).await.unwrap_err().kind(), FailureKind::Trapped);
 }
 
 #[tokio::test]
 async fn an_output_ends_at_its_size_limit() {
     write(&writer("result", 65_536, 16)).await.unwrap();
-    assert_eq!(
-        write(&writer("result", 65_536, 17))
-            .await
-            .unwrap_err()
-            .kind(),
-        FailureKind::Trapped
-    );
+    assert_eq!(write(&writer("result", 65_536, 17)).await.unwrap_err().kind(), FailureKind::Trapped);
 }

@@ -47,20 +47,13 @@ impl From<&ColumnInfo> for wit::ColumnInfo {
             ColumnType::Date => wit::ColumnType::Date,
             ColumnType::Timestamp => wit::ColumnType::Timestamp,
         };
-        Self {
-            name: info.name.clone(),
-            ty,
-            nullable: info.nullable,
-        }
+        Self { name: info.name.clone(), ty, nullable: info.nullable }
     }
 }
 
 impl From<Batch> for wit::Batch {
     fn from(batch: Batch) -> Self {
-        Self {
-            rows: batch.rows,
-            columns: batch.columns.into_iter().map(Into::into).collect(),
-        }
+        Self { rows: batch.rows, columns: batch.columns.into_iter().map(Into::into).collect() }
     }
 }
 
@@ -76,9 +69,6 @@ impl From<Column> for wit::Column {
             ColumnData::Date(values) => wit::ColumnData::Date(values),
             ColumnData::Timestamp(values) => wit::ColumnData::Timestamp(values),
         };
-        Self {
-            validity: column.validity,
-            data,
-        }
+        Self { validity: column.validity, data }
     }
 }

@@ -41,11 +41,7 @@ pub(super) fn check(wasm: &[u8]) -> Result<(), Unusable> {
     let mut begun = false;
     for payload in Parser::new(0).parse_all(wasm) {
         let payload = payload.map_err(|error| {
-            if begun {
-                Unusable::Invalid(error.message().to_owned())
-            } else {
-                Unusable::NotWebAssembly
-            }
+            if begun { Unusable::Invalid(error.message().to_owned()) } else { Unusable::NotWebAssembly }
         })?;
         match payload {
             Payload::Version { encoding, .. } => {
@@ -73,12 +69,9 @@ pub(super) fn check(wasm: &[u8]) -> Result<(), Unusable> {
                     return Err(Unusable::Structure("function bodies"));
                 }
                 let mut locals = 0_u64;
-                let reader = body
-                    .get_locals_reader()
-                    .map_err(|error| Unusable::Invalid(error.message().to_owned()))?;
+                let reader = body.get_locals_reader().map_err(|error| Unusable::Invalid(error.message().to_owned()))?;
                 for group in reader {
-                    let (count, _) =
-                        group.map_err(|error| Unusable::Invalid(error.message().to_owned()))?;
+                    let (count, _) = group.map_err(|error| Unusable::Invalid(error.message().to_owned()))?;
                     locals += u64::from(count);
                     if locals > LOCALS {
                         return Err(Unusable::Structure("lists of locals"));
@@ -100,8 +93,7 @@ pub(super) fn check(wasm: &[u8]) -> Result<(), Unusable> {
             // A nested component's imports are met by the component around it.
             Payload::ComponentImportSection(section) if depth == 0 => {
                 for import in section {
-                    let import =
-                        import.map_err(|error| Unusable::Invalid(error.message().to_owned()))?;
+                    let import = import.map_err(|error| Unusable::Invalid(error.message().to_owned()))?;
                     if !OFFERED.contains(&import.name.name) {
                         refused.push(import.name.name.chars().take(200).collect());
                     }
@@ -109,8 +101,7 @@ pub(super) fn check(wasm: &[u8]) -> Result<(), Unusable> {
             }
             Payload::ComponentExportSection(section) if depth == 0 => {
                 for export in section {
-                    let export =
-                        export.map_err(|error| Unusable::Invalid(error.message().to_owned()))?;
+                    let export = export.map_err(|error| Unusable::Invalid(error.message().to_owned()))?;
                     runs |= export.name.name == "run";
                 }
             }

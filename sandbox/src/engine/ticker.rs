@@ -42,10 +42,7 @@ impl Ticker {
             let mut state = theirs.lock();
             while !state.stopped {
                 if state.runs == 0 {
-                    state = theirs
-                        .changed
-                        .wait(state)
-                        .unwrap_or_else(PoisonError::into_inner);
+                    state = theirs.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
                 } else {
                     drop(state);
                     std::thread::sleep(TICK);
@@ -54,19 +51,14 @@ impl Ticker {
                 }
             }
         };
-        std::thread::Builder::new()
-            .name("sandbox-epochs".into())
-            .stack_size(64 * 1024)
-            .spawn(clock)?;
+        std::thread::Builder::new().name("sandbox-epochs".into()).stack_size(64 * 1024).spawn(clock)?;
         Ok(Self { shared })
     }
 
     pub(super) fn tick(&self) -> Ticking {
         self.shared.lock().runs += 1;
         self.shared.changed.notify_one();
-        Ticking {
-            shared: Arc::clone(&self.shared),
-        }
+        Ticking { shared: Arc::clone(&self.shared) }
     }
 }
 

@@ -20,15 +20,10 @@ impl types::Host for Host {}
 impl Host {
     /// Notes why a statement was not admitted, and says so to the component in constant words.
     pub(super) fn not_admitted(&mut self, error: &StatementError) -> Error {
-        self.notes
-            .host(&format!("a query was not admitted: {error}"));
+        self.notes.host(&format!("a query was not admitted: {error}"));
         match error {
-            StatementError::NotOneQuery => {
-                Error::Denied("not exactly one read-only query".to_owned())
-            }
-            StatementError::Denied(_) => {
-                Error::Denied("the query uses what is not allowed or not granted".to_owned())
-            }
+            StatementError::NotOneQuery => Error::Denied("not exactly one read-only query".to_owned()),
+            StatementError::Denied(_) => Error::Denied("the query uses what is not allowed or not granted".to_owned()),
             StatementError::Invalid => Error::InvalidQuery("the query cannot be parsed".to_owned()),
         }
     }
@@ -37,9 +32,7 @@ impl Host {
     pub(super) fn failed(&mut self, error: &DatabaseError) -> Error {
         self.note_failure(error);
         match error {
-            DatabaseError::Invalid(_) => {
-                Error::InvalidQuery("the engine refused the query".to_owned())
-            }
+            DatabaseError::Invalid(_) => Error::InvalidQuery("the engine refused the query".to_owned()),
             DatabaseError::Failed(_) => Error::Engine("the engine failed".to_owned()),
         }
     }
@@ -66,9 +59,7 @@ impl Host {
     }
 
     fn connection(&self, connection: &Resource<Connection>) -> wasmtime::Result<Connection> {
-        Ok(Connection {
-            database: Arc::clone(&self.table.get(connection)?.database),
-        })
+        Ok(Connection { database: Arc::clone(&self.table.get(connection)?.database) })
     }
 
     async fn begin(
@@ -77,28 +68,18 @@ impl Host {
         sql: &str,
         parameters: Vec<types::Value>,
     ) -> Result<Stream, Error> {
-        let statement = statement::admit(sql, connection.database.relations())
-            .map_err(|error| self.not_admitted(&error))?;
-        self.start(
-            connection,
-            statement,
-            parameters.into_iter().map(Value::from).collect(),
-        )
-        .await
+        let statement =
+            statement::admit(sql, connection.database.relations()).map_err(|error| self.not_admitted(&error))?;
+        self.start(connection, statement, parameters.into_iter().map(Value::from).collect()).await
     }
 
     /// The next rows of a stream, counted.
     async fn rows(&mut self, stream: &mut Stream, max_rows: u32) -> Result<Option<Batch>, Error> {
-        let max_rows =
-            usize::try_from(max_rows.clamp(1, BATCH_ROWS)).expect("a u32 fits into a usize here");
+        let max_rows = usize::try_from(max_rows.clamp(1, BATCH_ROWS)).expect("a u32 fits into a usize here");
         let rows_left = self.limits.rows.saturating_sub(self.usage.rows);
         let bytes_left = self.limits.bytes.saturating_sub(self.usage.bytes);
         // One row more than is left tells an end from an exhausted budget.
-        let most = max_rows.min(
-            usize::try_from(rows_left)
-                .unwrap_or(usize::MAX)
-                .saturating_add(1),
-        );
+        let most = max_rows.min(usize::try_from(rows_left).unwrap_or(usize::MAX).saturating_add(1));
         let (batch, bytes) = match stream.next_slice(most, BATCH_BYTES).await {
             Ok(Some(next)) => next,
             Ok(None) => return Ok(None),
@@ -137,9 +118,7 @@ impl Host {
         // A stream that is being read is out of the table; nothing else can reach it, because a component has one thread.
         let mut taken = self.table.get_mut(result)?.stream.take();
         let Some(stream) = taken.as_mut() else {
-            return Err(wasmtime::Error::msg(
-                "a result was read while it was being read",
-            ));
+            return Err(wasmtime::Error::msg("a result was read while it was being read"));
         };
         let batch = self.rows(stream, max_rows).await;
         let batch = batch.map(|batch| batch.map(|batch| (batch, stream.schema().to_vec())));
@@ -151,67 +130,41 @@ impl Host {
 /// Turns columns into rows, for small answers.
 fn append(rows: &mut Vec<Vec<types::Value>>, batch: Batch) {
     let first = rows.len();
-    rows.resize_with(first + slice::rows(&batch), || {
-        Vec::with_capacity(batch.columns.len())
-    });
+    rows.resize_with(first + slice::rows(&batch), || Vec::with_capacity(batch.columns.len()));
     for column in batch.columns {
         let validity = column.validity;
-        let present = |row: usize| {
-            validity
-                .as_ref()
-                .is_none_or(|bits| bits[row / 8] >> (row % 8) & 1 == 1)
-        };
+        let present = |row: usize| validity.as_ref().is_none_or(|bits| bits[row / 8] >> (row % 8) & 1 == 1);
         let values: Box<dyn Iterator<Item = types::Value>> = match column.data {
-            ColumnData::Boolean(values) => Box::new(
-                values
-                    .into_iter()
-                    .map(|value| types::Value::Boolean(value != 0)),
-            ),
+            ColumnData::Boolean(values) => Box::new(values.into_iter().map(|value| types::Value::Boolean(value != 0))),
             ColumnData::Int64(values) => Box::new(values.into_iter().map(types::Value::Int64)),
             ColumnData::Float64(values) => Box::new(values.into_iter().map(types::Value::Float64)),
             ColumnData::Decimal(values) => Box::new(values.into_iter().map(types::Value::Decimal)),
             ColumnData::Text(values) => Box::new(values.into_iter().map(types::Value::Text)),
             ColumnData::Bytes(values) => Box::new(values.into_iter().map(types::Value::Bytes)),
             ColumnData::Date(values) => Box::new(values.into_iter().map(types::Value::Date)),
-            ColumnData::Timestamp(values) => {
-                Box::new(values.into_iter().map(types::Value::Timestamp))
-            }
+            ColumnData::Timestamp(values) => Box::new(values.into_iter().map(types::Value::Timestamp)),
         };
         for (row, value) in values.enumerate() {
-            rows[first + row].push(if present(row) {
-                value
-            } else {
-                types::Value::Null
-            });
+            rows[first + row].push(if present(row) { value } else { types::Value::Null });
         }
     }
 }
 
 impl database::Host for Host {
     async fn handles(&mut self) -> wasmtime::Result<Vec<database::HandleInfo>> {
-        let handles = self
-            .handles
-            .iter()
-            .map(|(name, database)| database::HandleInfo {
-                name: name.clone(),
-                dialect: database.dialect().to_owned(),
-                description: format!("{} relations", database.relations().len()),
-            });
+        let handles = self.handles.iter().map(|(name, database)| database::HandleInfo {
+            name: name.clone(),
+            dialect: database.dialect().to_owned(),
+            description: format!("{} relations", database.relations().len()),
+        });
         Ok(handles.collect())
     }
 
-    async fn open(
-        &mut self,
-        name: String,
-    ) -> wasmtime::Result<Result<Resource<Connection>, Error>> {
+    async fn open(&mut self, name: String) -> wasmtime::Result<Result<Resource<Connection>, Error>> {
         let Some(database) = self.handles.get(&name) else {
-            return Ok(Err(Error::NoSuchHandle(
-                "not declared by the task, or not granted".to_owned(),
-            )));
+            return Ok(Err(Error::NoSuchHandle("not declared by the task, or not granted".to_owned())));
         };
-        let connection = Connection {
-            database: Arc::clone(database),
-        };
+        let connection = Connection { database: Arc::clone(database) };
         Ok(Ok(self.table.push(connection)?))
     }
 }
@@ -222,14 +175,10 @@ impl database::HostConnection for Host {
         connection: Resource<Connection>,
     ) -> wasmtime::Result<Result<Vec<database::TableInfo>, Error>> {
         let connection = self.table.get(&connection)?;
-        let tables = connection
-            .database
-            .relations()
-            .iter()
-            .map(|relation| database::TableInfo {
-                name: relation.name.clone(),
-                columns: relation.columns.iter().map(Into::into).collect(),
-            });
+        let tables = connection.database.relations().iter().map(|relation| database::TableInfo {
+            name: relation.name.clone(),
+            columns: relation.columns.iter().map(Into::into).collect(),
+        });
         Ok(Ok(tables.collect()))
     }
 
@@ -245,9 +194,7 @@ impl database::HostConnection for Host {
         }
         match self.begin(&connection, &sql, params).await {
             Ok(stream) => {
-                let result = self.table.push(ResultSet {
-                    stream: Some(stream),
-                })?;
+                let result = self.table.push(ResultSet { stream: Some(stream) })?;
                 self.open_results += 1;
                 Ok(Ok(result))
             }
@@ -268,10 +215,7 @@ impl database::HostConnection for Host {
         }
     }
 
-    async fn budget(
-        &mut self,
-        _connection: Resource<Connection>,
-    ) -> wasmtime::Result<types::Budget> {
+    async fn budget(&mut self, _connection: Resource<Connection>) -> wasmtime::Result<types::Budget> {
         Ok(types::Budget {
             rows_left: self.limits.rows.saturating_sub(self.usage.rows),
             bytes_left: self.limits.bytes.saturating_sub(self.usage.bytes),
@@ -288,17 +232,9 @@ impl database::HostConnection for Host {
 }
 
 impl database::HostResultSet for Host {
-    async fn schema(
-        &mut self,
-        result: Resource<ResultSet>,
-    ) -> wasmtime::Result<Vec<types::ColumnInfo>> {
+    async fn schema(&mut self, result: Resource<ResultSet>) -> wasmtime::Result<Vec<types::ColumnInfo>> {
         let result = self.table.get(&result)?;
-        Ok(result
-            .stream
-            .iter()
-            .flat_map(Stream::schema)
-            .map(Into::into)
-            .collect())
+        Ok(result.stream.iter().flat_map(Stream::schema).map(Into::into).collect())
     }
 
     async fn next_batch(
@@ -332,24 +268,13 @@ impl database::HostResultSet for Host {
 
 impl Host {
     #[cfg(feature = "datafusion")]
-    fn arrow(
-        &mut self,
-        schema: &[crate::value::ColumnInfo],
-        batch: Batch,
-    ) -> Result<Vec<u8>, Error> {
-        super::arrow::stream(schema, batch)
-            .map_err(|error| self.failed(&DatabaseError::Failed(error.into())))
+    fn arrow(&mut self, schema: &[crate::value::ColumnInfo], batch: Batch) -> Result<Vec<u8>, Error> {
+        super::arrow::stream(schema, batch).map_err(|error| self.failed(&DatabaseError::Failed(error.into())))
     }
 
     /// Without an engine that brings Arrow there is no Arrow.
     #[cfg(not(feature = "datafusion"))]
-    fn arrow(
-        &mut self,
-        _schema: &[crate::value::ColumnInfo],
-        _batch: Batch,
-    ) -> Result<Vec<u8>, Error> {
-        Err(Error::Engine(
-            "this node has no Arrow: use next-batch".to_owned(),
-        ))
+    fn arrow(&mut self, _schema: &[crate::value::ColumnInfo], _batch: Batch) -> Result<Vec<u8>, Error> {
+        Err(Error::Engine("this node has no Arrow: use next-batch".to_owned()))
     }
 }

@@ -11,13 +11,7 @@ pub(crate) struct Notes {
 
 impl Notes {
     pub(crate) fn new(max_lines: usize, max_bytes: usize) -> Self {
-        Self {
-            lines: Vec::new(),
-            statements: Vec::new(),
-            dropped: 0,
-            max_lines,
-            max_bytes,
-        }
+        Self { lines: Vec::new(), statements: Vec::new(), dropped: 0, max_lines, max_bytes }
     }
 
     /// A line of the component's own.
@@ -42,14 +36,11 @@ impl Notes {
         }
         let mut kept = String::from(prefix);
         for character in line.chars() {
-            if kept.len() + character.len_utf8() > self.max_bytes {
+            let shown = if is_hostile(character) { char::REPLACEMENT_CHARACTER } else { character };
+            if kept.len() + shown.len_utf8() > self.max_bytes {
                 break;
             }
-            kept.push(if is_hostile(character) {
-                char::REPLACEMENT_CHARACTER
-            } else {
-                character
-            });
+            kept.push(shown);
         }
         self.lines.push(kept);
     }
@@ -57,8 +48,7 @@ impl Notes {
     /// The log and the statements.
     pub(crate) fn close(mut self) -> (Vec<String>, Vec<String>) {
         if self.dropped > 0 {
-            self.lines
-                .push(format!("host: {} further lines were dropped", self.dropped));
+            self.lines.push(format!("host: {} further lines were dropped", self.dropped));
         }
         (self.lines, self.statements)
     }
@@ -76,18 +66,11 @@ mod tests {
 
     #[test]
     fn lines_are_bounded_in_number_and_length_and_cannot_drive_a_terminal() {
-        let mut notes = Notes::new(2, 8);
+        let mut notes = Notes::new(2, 9);
         notes.guest("ab\u{1b}[2J\n\u{202e}");
         notes.guest("ééééé");
         notes.guest("dropped");
         let (lines, _) = notes.close();
-        assert_eq!(
-            lines,
-            [
-                "ab\u{fffd}[2J",
-                "éééé",
-                "host: 1 further lines were dropped"
-            ]
-        );
+        assert_eq!(lines, ["ab\u{fffd}[2J", "éééé", "host: 1 further lines were dropped"]);
     }
 }

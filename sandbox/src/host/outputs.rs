@@ -48,10 +48,7 @@ impl outputs::HostOutput for Host {
         Ok(self.outputs.write(writer, &bytes).map_err(Into::into))
     }
 
-    async fn finish(
-        &mut self,
-        writer: Resource<Writer>,
-    ) -> wasmtime::Result<Result<(), outputs::Error>> {
+    async fn finish(&mut self, writer: Resource<Writer>) -> wasmtime::Result<Result<(), outputs::Error>> {
         let writer = self.table.delete(writer)?;
         Ok(self.outputs.finish(writer).map_err(Into::into))
     }

@@ -5,19 +5,13 @@ use crate::database::Database;
 use std::sync::Arc;
 
 /// `database.connection`: one granted dataset.
-#[allow(
-    unreachable_pub,
-    reason = "the generated contract names it, and a generated name is public"
-)]
+#[allow(unreachable_pub, reason = "the generated contract names it, and a generated name is public")]
 pub struct Connection {
     pub(crate) database: Arc<dyn Database>,
 }
 
 /// `database.result-set`: one running query.
-#[allow(
-    unreachable_pub,
-    reason = "the generated contract names it, and a generated name is public"
-)]
+#[allow(unreachable_pub, reason = "the generated contract names it, and a generated name is public")]
 pub struct ResultSet {
     /// `None` only while it is being read.
     pub(crate) stream: Option<Stream>,

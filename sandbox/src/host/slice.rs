@@ -31,11 +31,7 @@ pub(super) fn fit(batch: &Batch, from: usize, max_rows: usize, max_bytes: usize)
         })
         .collect();
     if texts.is_empty() && blobs.is_empty() {
-        let fitting = if fixed == 0 {
-            wanted
-        } else {
-            wanted.min(max_bytes / fixed)
-        };
+        let fitting = if fixed == 0 { wanted } else { wanted.min(max_bytes / fixed) };
         return (fitting, fitting * fixed);
     }
     let mut bytes = 0_usize;
@@ -64,15 +60,8 @@ fn width(data: &ColumnData) -> usize {
 
 /// Takes the rows `from..to` out of a batch: numbers are copied, texts are moved and leave an empty one behind.
 pub(super) fn take(batch: &mut Batch, from: usize, to: usize) -> Batch {
-    let columns = batch
-        .columns
-        .iter_mut()
-        .map(|column| take_column(column, from, to))
-        .collect();
-    Batch {
-        rows: u32::try_from(to - from).expect("a part has no more rows than its batch"),
-        columns,
-    }
+    let columns = batch.columns.iter_mut().map(|column| take_column(column, from, to)).collect();
+    Batch { rows: u32::try_from(to - from).expect("a part has no more rows than its batch"), columns }
 }
 
 fn take_column(column: &mut Column, from: usize, to: usize) -> Column {
@@ -82,23 +71,11 @@ fn take_column(column: &mut Column, from: usize, to: usize) -> Column {
         ColumnData::Float64(values) => ColumnData::Float64(values[from..to].to_vec()),
         ColumnData::Date(values) => ColumnData::Date(values[from..to].to_vec()),
         ColumnData::Timestamp(values) => ColumnData::Timestamp(values[from..to].to_vec()),
-        ColumnData::Decimal(values) => {
-            ColumnData::Decimal(values[from..to].iter_mut().map(std::mem::take).collect())
-        }
-        ColumnData::Text(values) => {
-            ColumnData::Text(values[from..to].iter_mut().map(std::mem::take).collect())
-        }
-        ColumnData::Bytes(values) => {
-            ColumnData::Bytes(values[from..to].iter_mut().map(std::mem::take).collect())
-        }
+        ColumnData::Decimal(values) => ColumnData::Decimal(values[from..to].iter_mut().map(std::mem::take).collect()),
+        ColumnData::Text(values) => ColumnData::Text(values[from..to].iter_mut().map(std::mem::take).collect()),
+        ColumnData::Bytes(values) => ColumnData::Bytes(values[from..to].iter_mut().map(std::mem::take).collect()),
     };
-    Column {
-        validity: column
-            .validity
-            .as_deref()
-            .map(|bits| bitmap(bits, from, to)),
-        data,
-    }
+    Column { validity: column.validity.as_deref().map(|bits| bitmap(bits, from, to)), data }
 }
 
 /// The bits `from..to` of an Arrow bitmap, moved to the front; bits behind the last are 0.
@@ -108,12 +85,7 @@ fn bitmap(bits: &[u8], from: usize, to: usize) -> Vec<u8> {
     let mut part: Vec<u8> = (0..length)
         .map(|index| {
             let low = bits[byte + index] >> shift;
-            let high = if shift == 0 {
-                0
-            } else {
-                bits.get(byte + index + 1)
-                    .map_or(0, |next| next << (8 - shift))
-            };
+            let high = if shift == 0 { 0 } else { bits.get(byte + index + 1).map_or(0, |next| next << (8 - shift)) };
             low | high
         })
         .collect();
@@ -136,14 +108,8 @@ mod tests {
         Batch {
             rows: 20,
             columns: vec![
-                Column {
-                    validity: Some(vec![0b1010_1010, 0b0101_0101, 0b0000_1111]),
-                    data: numbers,
-                },
-                Column {
-                    validity: None,
-                    data: texts,
-                },
+                Column { validity: Some(vec![0b1010_1010, 0b0101_0101, 0b0000_1111]), data: numbers },
+                Column { validity: None, data: texts },
             ],
         }
     }
@@ -152,29 +118,18 @@ mod tests {
     fn every_part_keeps_its_values_and_its_nulls() {
         let whole = batch();
         let valid = |batch: &Batch, row: usize| {
-            batch.columns[0]
-                .validity
-                .as_ref()
-                .is_none_or(|bits| bits[row / 8] >> (row % 8) & 1 == 1)
+            batch.columns[0].validity.as_ref().is_none_or(|bits| bits[row / 8] >> (row % 8) & 1 == 1)
         };
         for from in 0..20 {
             for to in from + 1..=20 {
                 let part = take(&mut batch(), from, to);
                 assert_eq!(rows(&part), to - from);
                 for row in from..to {
-                    assert_eq!(
-                        valid(&whole, row),
-                        valid(&part, row - from),
-                        "{from}..{to} at {row}"
-                    );
+                    assert_eq!(valid(&whole, row), valid(&part, row - from), "{from}..{to} at {row}");
                 }
-                let ColumnData::Int64(numbers) = &part.columns[0].data else {
-                    panic!("the type changed")
-                };
+                let ColumnData::Int64(numbers) = &part.columns[0].data else { panic!("the type changed") };
                 assert_eq!(numbers.first().copied(), i64::try_from(from).ok());
-                let ColumnData::Text(texts) = &part.columns[1].data else {
-                    panic!("the type changed")
-                };
+                let ColumnData::Text(texts) = &part.columns[1].data else { panic!("the type changed") };
                 assert_eq!(texts.last().map(String::len), Some(to - 1));
             }
         }

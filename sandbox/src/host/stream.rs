@@ -66,13 +66,7 @@ impl Stream {
             }
         }));
         let schema = schema.await.unwrap_or_else(|_| Err(stopped()))?;
-        Ok(Self {
-            schema,
-            batches,
-            current: None,
-            ended: false,
-            _task: task,
-        })
+        Ok(Self { schema, batches, current: None, ended: false, _task: task })
     }
 
     pub(crate) fn schema(&self) -> &[ColumnInfo] {

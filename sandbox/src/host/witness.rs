@@ -25,33 +25,22 @@ impl From<witness::Measure> for Measure {
 
 impl Host {
     fn not_witnessed(&mut self, error: &WitnessError) -> Error {
-        self.notes
-            .host(&format!("a witnessed operation ended: {error}"));
+        self.notes.host(&format!("a witnessed operation ended: {error}"));
         match error {
             WitnessError::TooManyGroups(_) | WitnessError::TooManySubjects(_) => {
                 Error::BudgetExhausted(BudgetKind::Rows)
             }
-            WitnessError::TooManyColumns => {
-                Error::InvalidQuery("too many grouping columns or measures".to_owned())
-            }
-            WitnessError::NoMeasure => {
-                Error::InvalidQuery("an aggregate has at least one measure".to_owned())
-            }
-            WitnessError::Name(_) => {
-                Error::InvalidQuery("a column's name is too long or not printable".to_owned())
-            }
+            WitnessError::TooManyColumns => Error::InvalidQuery("too many grouping columns or measures".to_owned()),
+            WitnessError::NoMeasure => Error::InvalidQuery("an aggregate has at least one measure".to_owned()),
+            WitnessError::Name(_) => Error::InvalidQuery("a column's name is too long or not printable".to_owned()),
             WitnessError::Duplicate(_) => {
                 Error::InvalidQuery("two columns of the table would have the same name".to_owned())
             }
-            WitnessError::NoSuchColumn(_) => {
-                Error::InvalidQuery("the relation has no such column".to_owned())
+            WitnessError::NoSuchColumn(_) => Error::InvalidQuery("the relation has no such column".to_owned()),
+            WitnessError::NotNumeric(_) => Error::InvalidQuery("a measured column is not numeric".to_owned()),
+            WitnessError::OneOfPair(_, _) => {
+                Error::InvalidQuery("a row has one of a covariance's columns without the other".to_owned())
             }
-            WitnessError::NotNumeric(_) => {
-                Error::InvalidQuery("a measured column is not numeric".to_owned())
-            }
-            WitnessError::OneOfPair(_, _) => Error::InvalidQuery(
-                "a row has one of a covariance's columns without the other".to_owned(),
-            ),
         }
     }
 
@@ -61,31 +50,20 @@ impl Host {
         relation: &str,
         question: Question,
     ) -> Result<WitnessedTable, Error> {
-        question
-            .check()
-            .map_err(|error| self.not_witnessed(&error))?;
+        question.check().map_err(|error| self.not_witnessed(&error))?;
         let relations = connection.database.relations();
         let WitnessedStatement { statement, subject } =
-            statement::admit_witnessed(relation, relations)
-                .map_err(|error| self.not_admitted(&error))?;
+            statement::admit_witnessed(relation, relations).map_err(|error| self.not_admitted(&error))?;
         let printed = statement.sql().to_owned();
         // Ask only for the columns that count: a wide file is then not read whole. The wrapped query passes the same admission.
-        let statement = statement::admit(&question.narrowed(&printed, &subject), relations)
-            .unwrap_or(statement);
+        let statement = statement::admit(&question.narrowed(&printed, &subject), relations).unwrap_or(statement);
         let mut stream = self.start(connection, statement, Vec::new()).await?;
-        let mut tabulation = Tabulation::new(
-            question,
-            stream.schema(),
-            &subject,
-            self.limits.groups,
-            self.limits.group_subjects,
-        )
-        .map_err(|error| self.not_witnessed(&error))?;
+        let mut tabulation =
+            Tabulation::new(question, stream.schema(), &subject, self.limits.groups, self.limits.group_subjects)
+                .map_err(|error| self.not_witnessed(&error))?;
         while let Some(batch) = stream.next().await.map_err(|error| self.failed(&error))? {
             self.usage.witnessed_rows += u64::from(batch.rows);
-            tabulation
-                .push(&batch)
-                .map_err(|error| self.not_witnessed(&error))?;
+            tabulation.push(&batch).map_err(|error| self.not_witnessed(&error))?;
         }
         Ok(tabulation.finish(printed))
     }
@@ -96,9 +74,7 @@ impl Host {
         relation: &str,
         question: Question,
     ) -> wasmtime::Result<Result<Resource<WitnessedTable>, Error>> {
-        let connection = Connection {
-            database: Arc::clone(&self.table.get(connection)?.database),
-        };
+        let connection = Connection { database: Arc::clone(&self.table.get(connection)?.database) };
         match self.witnessed(&connection, relation, question).await {
             Ok(table) => Ok(Ok(self.table.push(table)?)),
             Err(error) => Ok(Err(error)),
@@ -113,15 +89,7 @@ impl witness::Host for Host {
         relation: String,
         by: Vec<String>,
     ) -> wasmtime::Result<Result<Resource<WitnessedTable>, Error>> {
-        self.answer(
-            &connection,
-            &relation,
-            Question {
-                by,
-                measures: vec![Measure::Count],
-            },
-        )
-        .await
+        self.answer(&connection, &relation, Question { by, measures: vec![Measure::Count] }).await
     }
 
     async fn aggregate(
@@ -132,35 +100,18 @@ impl witness::Host for Host {
         measures: Vec<witness::Measure>,
     ) -> wasmtime::Result<Result<Resource<WitnessedTable>, Error>> {
         let measures = measures.into_iter().map(Measure::from).collect();
-        self.answer(&connection, &relation, Question { by, measures })
-            .await
+        self.answer(&connection, &relation, Question { by, measures }).await
     }
 }
 
 impl witness::HostTable for Host {
-    async fn columns(
-        &mut self,
-        table: Resource<WitnessedTable>,
-    ) -> wasmtime::Result<Vec<types::ColumnInfo>> {
-        Ok(self
-            .table
-            .get(&table)?
-            .columns
-            .iter()
-            .map(|column| (&column.info).into())
-            .collect())
+    async fn columns(&mut self, table: Resource<WitnessedTable>) -> wasmtime::Result<Vec<types::ColumnInfo>> {
+        Ok(self.table.get(&table)?.columns.iter().map(|column| (&column.info).into()).collect())
     }
 
-    async fn rows(
-        &mut self,
-        table: Resource<WitnessedTable>,
-    ) -> wasmtime::Result<Vec<Vec<types::Value>>> {
+    async fn rows(&mut self, table: Resource<WitnessedTable>) -> wasmtime::Result<Vec<Vec<types::Value>>> {
         let table = self.table.get(&table)?;
-        Ok(table
-            .rows
-            .iter()
-            .map(|row| row.iter().cloned().map(Into::into).collect())
-            .collect())
+        Ok(table.rows.iter().map(|row| row.iter().cloned().map(Into::into).collect()).collect())
     }
 
     async fn drop(&mut self, table: Resource<WitnessedTable>) -> wasmtime::Result<()> {

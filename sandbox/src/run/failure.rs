@@ -85,33 +85,27 @@ struct ReviewerNotes {
 impl Failure {
     pub(super) fn new(kind: FailureKind, detail: String, host: Host) -> Self {
         let (log, statements) = host.notes.close();
-        Self {
-            kind,
-            notes: Box::new(ReviewerNotes {
-                detail,
-                log,
-                statements,
-                usage: host.usage,
-            }),
-        }
+        Self { kind, notes: Box::new(ReviewerNotes { detail, log, statements, usage: host.usage }) }
     }
 
-    pub(super) fn missing(
-        names: &[String],
-        log: Vec<String>,
-        statements: Vec<String>,
-        usage: Usage,
-    ) -> Self {
+    /// A run that the host did not begin, or did not bring to its end.
+    pub(super) fn host(detail: &str) -> Self {
+        Self::without_notes(FailureKind::Host, detail.to_owned())
+    }
+
+    /// A run that was cancelled before it began.
+    pub(super) fn cancelled() -> Self {
+        Self::without_notes(FailureKind::Cancelled, String::new())
+    }
+
+    fn without_notes(kind: FailureKind, detail: String) -> Self {
+        let notes = ReviewerNotes { detail, log: Vec::new(), statements: Vec::new(), usage: Usage::default() };
+        Self { kind, notes: Box::new(notes) }
+    }
+
+    pub(super) fn missing(names: &[String], log: Vec<String>, statements: Vec<String>, usage: Usage) -> Self {
         let detail = format!("not finished: {}", names.join(", "));
-        Self {
-            kind: FailureKind::OutputMissing,
-            notes: Box::new(ReviewerNotes {
-                detail,
-                log,
-                statements,
-                usage,
-            }),
-        }
+        Self { kind: FailureKind::OutputMissing, notes: Box::new(ReviewerNotes { detail, log, statements, usage }) }
     }
 
     /// What kind of failure it is.

@@ -26,13 +26,9 @@ impl Codes {
                 |value| u64::from(*value != 0),
                 |value| Value::Boolean(*value != 0),
             ),
-            ColumnData::Int64(values) => self.numbers(
-                values,
-                validity,
-                codes,
-                |value| value.cast_unsigned(),
-                |value| Value::Int64(*value),
-            ),
+            ColumnData::Int64(values) => {
+                self.numbers(values, validity, codes, |value| value.cast_unsigned(), |value| Value::Int64(*value))
+            }
             ColumnData::Float64(values) => self.numbers(
                 values,
                 validity,
@@ -47,27 +43,17 @@ impl Codes {
                 |value| i64::from(*value).cast_unsigned(),
                 |value| Value::Date(*value),
             ),
-            ColumnData::Timestamp(values) => self.numbers(
-                values,
-                validity,
-                codes,
-                |value| value.cast_unsigned(),
-                |value| Value::Timestamp(*value),
-            ),
+            ColumnData::Timestamp(values) => {
+                self.numbers(values, validity, codes, |value| value.cast_unsigned(), |value| Value::Timestamp(*value))
+            }
             ColumnData::Decimal(values) => {
-                self.texts(values, validity, codes, String::as_bytes, |value| {
-                    Value::Decimal(value.clone())
-                })
+                self.texts(values, validity, codes, String::as_bytes, |value| Value::Decimal(value.clone()))
             }
             ColumnData::Text(values) => {
-                self.texts(values, validity, codes, String::as_bytes, |value| {
-                    Value::Text(value.clone())
-                })
+                self.texts(values, validity, codes, String::as_bytes, |value| Value::Text(value.clone()))
             }
             ColumnData::Bytes(values) => {
-                self.texts(values, validity, codes, Vec::as_slice, |value| {
-                    Value::Bytes(value.clone())
-                })
+                self.texts(values, validity, codes, Vec::as_slice, |value| Value::Bytes(value.clone()))
             }
         }
     }
@@ -143,10 +129,7 @@ impl Codes {
         let mut order: Vec<usize> = (0..self.values.len()).collect();
         order.sort_by(|a, b| compare(&self.values[*a], &self.values[*b]));
         let mut ranks = vec![0; order.len()];
-        order
-            .into_iter()
-            .enumerate()
-            .for_each(|(rank, code)| ranks[code] = rank);
+        order.into_iter().enumerate().for_each(|(rank, code)| ranks[code] = rank);
         ranks
     }
 }
@@ -167,11 +150,7 @@ fn next_code(values: &[Value]) -> u32 {
 
 /// One NaN and one zero.
 fn canonical(value: f64) -> f64 {
-    if value.is_nan() {
-        f64::NAN
-    } else {
-        value + 0.0
-    }
+    if value.is_nan() { f64::NAN } else { value + 0.0 }
 }
 
 /// Nulls first, then by value; values of one column have one type.
@@ -193,23 +172,14 @@ fn compare(a: &Value, b: &Value) -> Ordering {
 /// Exact base-10 texts of one column by their value; equal values with different texts by text.
 fn compare_decimals(a: &str, b: &str) -> Ordering {
     let parts = |text: &str| {
-        let (negative, digits) = text
-            .strip_prefix('-')
-            .map_or((false, text), |digits| (true, digits));
+        let (negative, digits) = text.strip_prefix('-').map_or((false, text), |digits| (true, digits));
         let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
-        (
-            negative,
-            whole.trim_start_matches('0').to_owned(),
-            fraction.trim_end_matches('0').to_owned(),
-        )
+        (negative, whole.trim_start_matches('0').to_owned(), fraction.trim_end_matches('0').to_owned())
     };
     let (a_negative, a_whole, a_fraction) = parts(a);
     let (b_negative, b_whole, b_fraction) = parts(b);
-    let size = a_whole
-        .len()
-        .cmp(&b_whole.len())
-        .then_with(|| a_whole.cmp(&b_whole))
-        .then_with(|| a_fraction.cmp(&b_fraction));
+    let size =
+        a_whole.len().cmp(&b_whole.len()).then_with(|| a_whole.cmp(&b_whole)).then_with(|| a_fraction.cmp(&b_fraction));
     let order = match (a_negative, b_negative) {
         (false, false) => size,
         (true, true) => size.reverse(),
@@ -235,13 +205,7 @@ mod tests {
         let mut codes = Codes::default();
         let mut read = Vec::new();
         let data = ColumnData::Float64(vec![1.0, 0.0, -0.0, 0.0, f64::NAN, -f64::NAN]);
-        codes.read(
-            &Column {
-                validity: Some(vec![0b11_0111]),
-                data,
-            },
-            &mut read,
-        );
+        codes.read(&Column { validity: Some(vec![0b11_0111]), data }, &mut read);
         assert_eq!(read, [0, 1, 1, 2, 3, 3]);
         assert_eq!(codes.ranks(), [2, 1, 0, 3]);
     }

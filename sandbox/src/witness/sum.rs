@@ -36,10 +36,7 @@ impl Sum {
     /// Adds the product of two doubles, with the product's rounding error.
     pub(super) fn add_product(&mut self, a: f64, b: f64) {
         let (product, error) = two_product(a, b);
-        *self = self.plus(Self {
-            high: product,
-            low: error,
-        });
+        *self = self.plus(Self { high: product, low: error });
     }
 
     fn plus(self, other: Self) -> Self {
@@ -51,28 +48,19 @@ impl Sum {
     }
 
     pub(super) fn minus(self, other: Self) -> Self {
-        self.plus(Self {
-            high: -other.high,
-            low: -other.low,
-        })
+        self.plus(Self { high: -other.high, low: -other.low })
     }
 
     pub(super) fn times(self, other: Self) -> Self {
         let (high, error) = two_product(self.high, other.high);
-        let (high, low) = quick_two_sum(
-            high,
-            error + (self.high * other.low + self.low * other.high),
-        );
+        let (high, low) = quick_two_sum(high, error + (self.high * other.low + self.low * other.high));
         Self { high, low }
     }
 
     /// The quotient, rounded to a double.
     pub(super) fn over(self, divisor: Self) -> f64 {
         let first = self.high / divisor.high;
-        let rest = self.minus(divisor.times(Self {
-            high: first,
-            low: 0.0,
-        }));
+        let rest = self.minus(divisor.times(Self { high: first, low: 0.0 }));
         first + rest.high / divisor.high
     }
 
@@ -85,15 +73,9 @@ impl Sum {
 impl From<i128> for Sum {
     /// Exact below 2^106.
     fn from(value: i128) -> Self {
-        #[allow(
-            clippy::cast_precision_loss,
-            reason = "the rest that the first cast loses is the low part"
-        )]
+        #[allow(clippy::cast_precision_loss, reason = "the rest that the first cast loses is the low part")]
         let high = value as f64;
-        #[allow(
-            clippy::cast_possible_truncation,
-            reason = "a sum of 64-bit integers is far below the largest i128"
-        )]
+        #[allow(clippy::cast_possible_truncation, reason = "a sum of 64-bit integers is far below the largest i128")]
         let whole = high as i128;
         #[allow(
             clippy::cast_precision_loss,

@@ -1,114 +1,11 @@
 //! One pass over the rows: groups, what each group holds, and what each subject brought to it.
 
 use super::key::{Codes, index, is_present};
+use super::question::{Question, WitnessError};
 use super::sum::Sum;
 use super::{Evidence, Measure, Role, WitnessedColumn, WitnessedTable};
 use crate::value::{Batch, Column, ColumnData, ColumnInfo, ColumnType, Value};
-use std::collections::{BTreeSet, HashMap};
-use thiserror::Error;
-
-/// The most columns that rows are grouped by.
-const MAX_KEYS: usize = 16;
-
-/// The most measures of one table.
-const MAX_MEASURES: usize = 64;
-
-/// The longest name of a column, in bytes.
-const MAX_NAME_BYTES: usize = 128;
-
-/// What a component asks for: measures by groups.
-#[derive(Clone, PartialEq, Eq)]
-pub(crate) struct Question {
-    pub(crate) by: Vec<String>,
-    pub(crate) measures: Vec<Measure>,
-}
-
-/// Why there is no witnessed table. The text names only what the component wrote.
-#[derive(Clone, Debug, PartialEq, Eq, Error)]
-pub(crate) enum WitnessError {
-    #[error("more than {0} groups: group by fewer or coarser columns")]
-    TooManyGroups(usize),
-    #[error("more than {0} pairs of a group and a subject: group by fewer or coarser columns")]
-    TooManySubjects(usize),
-    #[error("more than {MAX_KEYS} grouping columns or {MAX_MEASURES} measures")]
-    TooManyColumns,
-    #[error("no measure: ask for at least `count`")]
-    NoMeasure,
-    #[error("the column name `{0}` is longer than {MAX_NAME_BYTES} bytes or not printable")]
-    Name(String),
-    #[error("two columns of the table would be named `{0}`: give one another name in the SELECT")]
-    Duplicate(String),
-    #[error("the relation has no column `{0}`")]
-    NoSuchColumn(String),
-    #[error("the column `{0}` is not numeric")]
-    NotNumeric(String),
-    #[error("a row has only one of the columns `{0}` and `{1}`: select rows that have both")]
-    OneOfPair(String, String),
-}
-
-impl Question {
-    /// Refuses what no relation could answer, before any engine is asked.
-    pub(crate) fn check(&self) -> Result<(), WitnessError> {
-        if self.by.len() > MAX_KEYS || self.measures.len() > MAX_MEASURES {
-            return Err(WitnessError::TooManyColumns);
-        }
-        // Keys alone would be a list of values with no evidence beside them.
-        if self.measures.is_empty() {
-            return Err(WitnessError::NoMeasure);
-        }
-        for name in self.read() {
-            if name.is_empty() || name.len() > MAX_NAME_BYTES || name.chars().any(char::is_control)
-            {
-                return Err(WitnessError::Name(
-                    name.chars()
-                        .filter(|character| !character.is_control())
-                        .take(40)
-                        .collect(),
-                ));
-            }
-        }
-        let mut names = BTreeSet::new();
-        for name in self
-            .by
-            .iter()
-            .cloned()
-            .chain(self.measures.iter().map(Measure::name))
-        {
-            if !names.insert(name.clone()) {
-                return Err(WitnessError::Duplicate(name));
-            }
-        }
-        Ok(())
-    }
-
-    /// The columns that are read, besides the subject's.
-    fn read(&self) -> impl Iterator<Item = &String> {
-        self.by.iter().chain(
-            self.measures
-                .iter()
-                .flat_map(|measure| match measure {
-                    Measure::Count | Measure::Subjects => [None, None],
-                    Measure::CountOf(x)
-                    | Measure::Sum(x)
-                    | Measure::Mean(x)
-                    | Measure::Variance(x) => [Some(x), None],
-                    Measure::Covariance(x, y) => [Some(x), Some(y)],
-                })
-                .flatten(),
-        )
-    }
-
-    /// The same relation with only the columns that are read.
-    pub(crate) fn narrowed(&self, relation: &str, subject: &str) -> String {
-        let mut columns: BTreeSet<&str> = self.read().map(String::as_str).collect();
-        columns.insert(subject);
-        let list: Vec<String> = columns
-            .into_iter()
-            .map(|name| format!("\"{}\"", name.replace('"', "\"\"")))
-            .collect();
-        format!("SELECT {} FROM ({relation}) AS witnessed", list.join(", "))
-    }
-}
+use std::collections::HashMap;
 
 /// What a measure is computed from. Measures over the same columns share one.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -179,18 +76,12 @@ impl Tabulation {
         max_pairs: usize,
     ) -> Result<Self, WitnessError> {
         let find = |name: &str| {
-            schema
-                .iter()
-                .position(|info| info.name == name)
-                .ok_or_else(|| WitnessError::NoSuchColumn(name.to_owned()))
+            schema.iter().position(|info| info.name == name).ok_or_else(|| WitnessError::NoSuchColumn(name.to_owned()))
         };
         let numeric = |name: &str| {
             let column = find(name)?;
             match schema[column].ty {
-                ColumnType::Boolean
-                | ColumnType::Int64
-                | ColumnType::Float64
-                | ColumnType::Decimal => Ok(column),
+                ColumnType::Boolean | ColumnType::Int64 | ColumnType::Float64 | ColumnType::Decimal => Ok(column),
                 ColumnType::Text | ColumnType::Bytes | ColumnType::Date | ColumnType::Timestamp => {
                     Err(WitnessError::NotNumeric(name.to_owned()))
                 }
@@ -208,22 +99,13 @@ impl Tabulation {
             let source = match measure {
                 Measure::Count | Measure::Subjects => Source::Rows,
                 Measure::CountOf(x) => Source::Column(find(x)?),
-                Measure::Sum(x) | Measure::Mean(x) | Measure::Variance(x) => {
-                    Source::Column(numeric(x)?)
-                }
+                Measure::Sum(x) | Measure::Mean(x) | Measure::Variance(x) => Source::Column(numeric(x)?),
                 Measure::Covariance(x, y) => Source::Product(numeric(x)?, numeric(y)?),
             };
-            let position = inputs
-                .iter()
-                .position(|input| input.source == source)
-                .unwrap_or_else(|| {
-                    inputs.push(Input {
-                        source,
-                        groups: Vec::new(),
-                        pairs: Vec::new(),
-                    });
-                    inputs.len() - 1
-                });
+            let position = inputs.iter().position(|input| input.source == source).unwrap_or_else(|| {
+                inputs.push(Input { source, groups: Vec::new(), pairs: Vec::new() });
+                inputs.len() - 1
+            });
             input_of.push(position);
         }
         let levels = keys.iter().map(|_| Level::default()).collect();
@@ -298,10 +180,7 @@ impl Tabulation {
     }
 
     fn one_of_pair(&self, x: usize, y: usize) -> WitnessError {
-        let position = self
-            .inputs
-            .iter()
-            .position(|input| input.source == Source::Product(x, y));
+        let position = self.inputs.iter().position(|input| input.source == Source::Product(x, y));
         let measure = self
             .input_of
             .iter()
@@ -320,24 +199,13 @@ impl Tabulation {
             input.groups.resize_with(group_count, Moments::default);
         }
         let columns = self.columns();
-        let behind: Vec<Vec<Behind>> = self
-            .inputs
-            .iter()
-            .map(|input| input.behind(group_count, &self.group_of_pair))
-            .collect();
-        let ranks: Vec<Vec<usize>> = self
-            .levels
-            .iter()
-            .map(|level| level.codes.ranks())
-            .collect();
+        let behind: Vec<Vec<Behind>> =
+            self.inputs.iter().map(|input| input.behind(group_count, &self.group_of_pair)).collect();
+        let ranks: Vec<Vec<usize>> = self.levels.iter().map(|level| level.codes.ranks()).collect();
         let mut order: Vec<(Vec<usize>, Vec<u32>, usize)> = (0..group_count)
             .map(|group| {
                 let codes = self.codes_of(group);
-                let place = codes
-                    .iter()
-                    .zip(&ranks)
-                    .map(|(code, ranks)| ranks[index(*code)])
-                    .collect();
+                let place = codes.iter().zip(&ranks).map(|(code, ranks)| ranks[index(*code)]).collect();
                 (place, codes, group)
             })
             .collect();
@@ -345,53 +213,31 @@ impl Tabulation {
         let mut rows = Vec::with_capacity(group_count);
         let mut evidence = Vec::with_capacity(group_count);
         for (_, codes, group) in order {
-            let mut row: Vec<Value> = codes
-                .iter()
-                .zip(&self.levels)
-                .map(|(code, level)| level.codes.value(*code).clone())
-                .collect();
+            let mut row: Vec<Value> =
+                codes.iter().zip(&self.levels).map(|(code, level)| level.codes.value(*code).clone()).collect();
             let mut beside = vec![None; row.len()];
             for (measure, input) in self.question.measures.iter().zip(&self.input_of) {
-                let (value, cell) = figure(
-                    measure,
-                    &self.inputs[*input].groups[group],
-                    &behind[*input][group],
-                );
+                let (value, cell) = figure(measure, &self.inputs[*input].groups[group], &behind[*input][group]);
                 row.push(value);
                 beside.push(Some(cell));
             }
             rows.push(row);
             evidence.push(beside);
         }
-        WitnessedTable {
-            columns,
-            rows,
-            evidence,
-            relation,
-        }
+        WitnessedTable { columns, rows, evidence, relation }
     }
 
     fn columns(&self) -> Vec<WitnessedColumn> {
-        let keys = self.keys.iter().map(|(_, info)| WitnessedColumn {
-            info: info.clone(),
-            role: Role::Key,
-        });
+        let keys = self.keys.iter().map(|(_, info)| WitnessedColumn { info: info.clone(), role: Role::Key });
         let measures = self.question.measures.iter().map(|measure| {
             let (ty, nullable) = match measure {
-                Measure::Count | Measure::Subjects | Measure::CountOf(_) => {
-                    (ColumnType::Int64, false)
+                Measure::Count | Measure::Subjects | Measure::CountOf(_) => (ColumnType::Int64, false),
+                Measure::Sum(_) | Measure::Mean(_) | Measure::Variance(_) | Measure::Covariance(_, _) => {
+                    (ColumnType::Float64, true)
                 }
-                Measure::Sum(_)
-                | Measure::Mean(_)
-                | Measure::Variance(_)
-                | Measure::Covariance(_, _) => (ColumnType::Float64, true),
             };
             WitnessedColumn {
-                info: ColumnInfo {
-                    name: measure.name(),
-                    ty,
-                    nullable,
-                },
+                info: ColumnInfo { name: measure.name(), ty, nullable },
                 role: Role::Measure(measure.clone()),
             }
         });
@@ -426,11 +272,7 @@ struct Behind {
 
 fn keep_largest(largest: &mut [f64; 2], value: f64) {
     // What is not a number could be anything; the rules then see the worst.
-    let value = if value.is_nan() {
-        f64::INFINITY
-    } else {
-        value.abs()
-    };
+    let value = if value.is_nan() { f64::INFINITY } else { value.abs() };
     if value > largest[0] {
         *largest = [value, largest[0]];
     } else if value > largest[1] {
@@ -448,11 +290,7 @@ impl Input {
 
     fn add_column(&mut self, column: &Column, groups: &[u32], pairs: &[u32]) {
         let validity = column.validity.as_deref();
-        let integers = if let ColumnData::Int64(values) = &column.data {
-            Some(values)
-        } else {
-            None
-        };
+        let integers = if let ColumnData::Int64(values) = &column.data { Some(values) } else { None };
         for (row, value) in Numbers::of(&column.data).enumerate() {
             if !is_present(validity, row) {
                 continue;
@@ -486,10 +324,7 @@ impl Input {
     /// `false` where a row has one column and not the other.
     fn add_product(&mut self, x: &Column, y: &Column, groups: &[u32], pairs: &[u32]) -> bool {
         for (row, (a, b)) in Numbers::of(&x.data).zip(Numbers::of(&y.data)).enumerate() {
-            match (
-                is_present(x.validity.as_deref(), row),
-                is_present(y.validity.as_deref(), row),
-            ) {
+            match (is_present(x.validity.as_deref(), row), is_present(y.validity.as_deref(), row)) {
                 (true, true) => {}
                 (false, false) => continue,
                 (true, false) | (false, true) => return false,
@@ -531,10 +366,7 @@ impl Input {
 /// A measure's value in one group, and what stands behind it.
 fn figure(measure: &Measure, moments: &Moments, behind: &Behind) -> (Value, Evidence) {
     let rows = moments.rows;
-    let counted = matches!(
-        measure,
-        Measure::Count | Measure::Subjects | Measure::CountOf(_)
-    );
+    let counted = matches!(measure, Measure::Count | Measure::Subjects | Measure::CountOf(_));
     let n = Sum::from(rows);
     let mut special = if counted { 0 } else { moments.special };
     let sum = match measure {
@@ -546,43 +378,26 @@ fn figure(measure: &Measure, moments: &Moments, behind: &Behind) -> (Value, Evid
         if rows < needed {
             return Value::Null;
         }
-        let value = if special == 0 {
-            finite()
-        } else {
-            moments.specials
-        };
+        let value = if special == 0 { finite() } else { moments.specials };
         if special == 0 && !value.is_finite() {
             special = 1;
         }
         Value::Float64(if value.is_nan() { f64::NAN } else { value })
     };
-    let spread = |x: Sum, y: Sum| {
-        n.times(moments.xy)
-            .minus(x.times(y))
-            .over(n.times(Sum::from(rows - 1)))
-            + 0.0
-    };
+    let spread = |x: Sum, y: Sum| n.times(moments.xy).minus(x.times(y)).over(n.times(Sum::from(rows - 1))) + 0.0;
     let value = match measure {
-        Measure::Count | Measure::CountOf(_) => {
-            Value::Int64(i64::try_from(rows).expect("no dataset has 2^63 rows"))
-        }
-        Measure::Subjects => {
-            Value::Int64(i64::try_from(behind.subjects).expect("no dataset has 2^63 subjects"))
-        }
+        Measure::Count | Measure::CountOf(_) => Value::Int64(i64::try_from(rows).expect("no dataset has 2^63 rows")),
+        Measure::Subjects => Value::Int64(i64::try_from(behind.subjects).expect("no dataset has 2^63 subjects")),
         Measure::Sum(_) => figure(&|| moments.x.value(), 1),
         Measure::Mean(_) => figure(&|| moments.x.over(n) + 0.0, 1),
-        Measure::Variance(_) => figure(&|| spread(moments.x, moments.x).max(0.0), 2),
+        Measure::Variance(_) => figure(&|| not_negative(spread(moments.x, moments.x)), 2),
         Measure::Covariance(_, _) => figure(&|| spread(moments.x, moments.y), 2),
     };
     let [largest, second] = if counted { behind.rows } else { behind.sums };
     let evidence = Evidence {
         rows,
         subjects: behind.subjects,
-        sum: if counted || moments.special == 0 {
-            sum
-        } else {
-            moments.specials
-        },
+        sum: if counted || moments.special == 0 { sum } else { moments.specials },
         largest,
         second,
         negatives: if counted { 0 } else { moments.negatives },
@@ -592,24 +407,25 @@ fn figure(measure: &Measure, moments: &Moments, behind: &Behind) -> (Value, Evid
     (value, evidence)
 }
 
+/// Rounding must not make a variance negative; what is not a number stays so (`f64::max` would make it 0).
+fn not_negative(value: f64) -> f64 {
+    if value < 0.0 { 0.0 } else { value }
+}
+
 /// The slots of a numeric column as doubles; what cannot be read as a number is not a number.
 struct Numbers;
 
 impl Numbers {
     fn of(data: &ColumnData) -> Box<dyn Iterator<Item = f64> + '_> {
         match data {
-            ColumnData::Boolean(values) => {
-                Box::new(values.iter().map(|value| f64::from(u8::from(*value != 0))))
-            }
+            ColumnData::Boolean(values) => Box::new(values.iter().map(|value| f64::from(u8::from(*value != 0)))),
             #[allow(
                 clippy::cast_precision_loss,
                 reason = "sums of integers are exact beside this; squares are rounded beyond 2^53"
             )]
             ColumnData::Int64(values) => Box::new(values.iter().map(|value| *value as f64)),
             ColumnData::Float64(values) => Box::new(values.iter().copied()),
-            ColumnData::Decimal(values) => {
-                Box::new(values.iter().map(|value| value.parse().unwrap_or(f64::NAN)))
-            }
+            ColumnData::Decimal(values) => Box::new(values.iter().map(|value| value.parse().unwrap_or(f64::NAN))),
             // only counted, never summed
             ColumnData::Text(values) => Box::new(values.iter().map(|_| 0.0)),
             ColumnData::Bytes(values) => Box::new(values.iter().map(|_| 0.0)),

@@ -7,38 +7,22 @@ use proptest::prelude::*;
 const MANY: usize = 1_000_000;
 
 fn info(name: &str, ty: ColumnType) -> ColumnInfo {
-    ColumnInfo {
-        name: name.into(),
-        ty,
-        nullable: true,
-    }
+    ColumnInfo { name: name.into(), ty, nullable: true }
 }
 
 fn full(data: ColumnData) -> Column {
-    Column {
-        validity: None,
-        data,
-    }
+    Column { validity: None, data }
 }
 
 fn texts(values: &[&str]) -> Column {
-    full(ColumnData::Text(
-        values.iter().map(|value| (*value).to_owned()).collect(),
-    ))
+    full(ColumnData::Text(values.iter().map(|value| (*value).to_owned()).collect()))
 }
 
 fn question(by: &[&str], measures: &[Measure]) -> Question {
-    Question {
-        by: by.iter().map(|name| (*name).to_owned()).collect(),
-        measures: measures.to_vec(),
-    }
+    Question { by: by.iter().map(|name| (*name).to_owned()).collect(), measures: measures.to_vec() }
 }
 
-fn table(
-    question: Question,
-    schema: &[ColumnInfo],
-    batches: &[Batch],
-) -> Result<WitnessedTable, WitnessError> {
+fn table(question: Question, schema: &[ColumnInfo], batches: &[Batch]) -> Result<WitnessedTable, WitnessError> {
     question.check()?;
     let mut tabulation = Tabulation::new(question, schema, "person_id", MANY, MANY)?;
     for batch in batches {
@@ -61,13 +45,8 @@ fn visits() -> (Vec<ColumnInfo>, Batch) {
             validity: Some(vec![0b0111_1111 & !0b0100_0000]),
             data: texts(&["f", "f", "f", "m", "m", "m", ""]).data,
         },
-        Column {
-            validity: Some(vec![0b0111_0111]),
-            data: ColumnData::Int64(vec![10, 20, 5, 0, 7, -3, 100]),
-        },
-        full(ColumnData::Float64(vec![
-            1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0,
-        ])),
+        Column { validity: Some(vec![0b0111_0111]), data: ColumnData::Int64(vec![10, 20, 5, 0, 7, -3, 100]) },
+        full(ColumnData::Float64(vec![1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0])),
     ];
     (schema, Batch { rows: 7, columns })
 }
@@ -86,43 +65,24 @@ fn float(value: &Value) -> f64 {
 #[test]
 fn a_tabulation_is_sorted_with_nulls_first() {
     let (schema, batch) = visits();
-    let table = table(
-        question(&["sex"], &[Measure::Count, Measure::Subjects]),
-        &schema,
-        &[batch],
-    )
-    .unwrap();
+    let table = table(question(&["sex"], &[Measure::Count, Measure::Subjects]), &schema, &[batch]).unwrap();
     let expected = vec![
         vec![Value::Null, Value::Int64(1), Value::Int64(1)],
         vec![text("f"), Value::Int64(3), Value::Int64(2)],
         vec![text("m"), Value::Int64(3), Value::Int64(2)],
     ];
     assert!(table.rows == expected);
-    let names: Vec<&str> = table
-        .columns
-        .iter()
-        .map(|column| column.info.name.as_str())
-        .collect();
+    let names: Vec<&str> = table.columns.iter().map(|column| column.info.name.as_str()).collect();
     assert_eq!(names, ["sex", "n", "subjects"]);
     assert_eq!(table.columns[0].role, Role::Key);
-    assert!(
-        table
-            .evidence
-            .iter()
-            .all(|row| row[0].is_none() && row[1].is_some())
-    );
+    assert!(table.evidence.iter().all(|row| row[0].is_none() && row[1].is_some()));
 }
 
 #[test]
 fn figures_and_evidence_agree_with_a_hand_computation() {
     let (schema, batch) = visits();
     let x = || "cost".to_owned();
-    let measures = [
-        Measure::CountOf(x()),
-        Measure::Sum(x()),
-        Measure::Mean(x()),
-        Measure::Variance(x()),
-    ];
+    let measures = [Measure::CountOf(x()), Measure::Sum(x()), Measure::Mean(x()), Measure::Variance(x())];
     let table = table(question(&["sex"], &measures), &schema, &[batch]).unwrap();
     // f: 10, 20 by person 1 and 5 by person 2
     let row = &table.rows[1];
@@ -145,15 +105,7 @@ fn figures_and_evidence_agree_with_a_hand_computation() {
     assert!(evidence == expected);
     // the count's contributions are rows
     let counted = table.evidence[1][1].unwrap();
-    assert!(
-        counted
-            == Evidence {
-                sum: 3.0,
-                largest: 2.0,
-                second: 1.0,
-                ..expected
-            }
-    );
+    assert!(counted == Evidence { sum: 3.0, largest: 2.0, second: 1.0, ..expected });
     // m: null and 7 by person 3, -3 by person 4
     let evidence = table.evidence[2][2].unwrap();
     let expected = Evidence {
@@ -175,9 +127,7 @@ fn figures_and_evidence_agree_with_a_hand_computation() {
 fn a_covariance_agrees_with_a_hand_computation() {
     let (mut schema, mut batch) = visits();
     schema.push(info("height", ColumnType::Float64));
-    batch.columns.push(full(ColumnData::Float64(vec![
-        3.0, 1.0, 4.0, 1.0, 5.0, 9.0, 2.0,
-    ])));
+    batch.columns.push(full(ColumnData::Float64(vec![3.0, 1.0, 4.0, 1.0, 5.0, 9.0, 2.0])));
     let measure = Measure::Covariance("weight".into(), "height".into());
     let table = table(question(&[], &[measure]), &schema, &[batch]).unwrap();
     // Σx = 127, Σy = 25, Σxy = 3 + 2 + 16 + 8 + 80 + 288 + 128 = 525; (525 - 127·25/7) / 6 = 500/42
@@ -185,147 +135,62 @@ fn a_covariance_agrees_with_a_hand_computation() {
     // persons: 5, 16, 88, 416
     let evidence = table.evidence[0][0].unwrap();
     assert!(evidence.largest.total_cmp(&416.0).is_eq() && evidence.second.total_cmp(&88.0).is_eq());
-    assert_eq!(
-        (
-            evidence.rows,
-            evidence.subjects,
-            evidence.degrees_of_freedom
-        ),
-        (7, 4, 6)
-    );
+    assert_eq!((evidence.rows, evidence.subjects, evidence.degrees_of_freedom), (7, 4, 6));
 }
 
 #[test]
 fn no_rows_make_one_row_without_keys_and_none_with() {
     let (schema, _) = visits();
-    let measures = [
-        Measure::Count,
-        Measure::Sum("cost".into()),
-        Measure::Variance("cost".into()),
-    ];
+    let measures = [Measure::Count, Measure::Sum("cost".into()), Measure::Variance("cost".into())];
     let empty = table(question(&[], &measures), &schema, &[]).unwrap();
     assert!(empty.rows == vec![vec![Value::Int64(0), Value::Null, Value::Null]]);
     assert_eq!(empty.evidence[0][1].unwrap().degrees_of_freedom, -1);
-    assert!(
-        table(question(&["sex"], &measures), &schema, &[])
-            .unwrap()
-            .rows
-            .is_empty()
-    );
+    assert!(table(question(&["sex"], &measures), &schema, &[]).unwrap().rows.is_empty());
 }
 
 #[test]
 fn threat_61_special_values_are_told_and_never_look_small() {
-    let schema = [
-        info("person_id", ColumnType::Int64),
-        info("x", ColumnType::Float64),
-    ];
+    let schema = [info("person_id", ColumnType::Int64), info("x", ColumnType::Float64)];
     let measures = [Measure::Sum("x".into()), Measure::Variance("x".into())];
     for special in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
-        let columns = vec![
-            full(ColumnData::Int64(vec![1, 2, 3])),
-            full(ColumnData::Float64(vec![1.0, special, 2.0])),
-        ];
-        let table = table(
-            question(&[], &measures),
-            &schema,
-            &[Batch { rows: 3, columns }],
-        )
-        .unwrap();
+        let columns = vec![full(ColumnData::Int64(vec![1, 2, 3])), full(ColumnData::Float64(vec![1.0, special, 2.0]))];
+        let table = table(question(&[], &measures), &schema, &[Batch { rows: 3, columns }]).unwrap();
         let evidence = table.evidence[0][0].unwrap();
         assert_eq!(evidence.special, 1);
         assert!(evidence.largest.is_infinite() && evidence.second.total_cmp(&2.0).is_eq());
         assert!(!float(&table.rows[0][0]).is_finite() && !float(&table.rows[0][1]).is_finite());
     }
     // finite values whose sum and squares are not
-    let columns = vec![
-        full(ColumnData::Int64(vec![1, 2])),
-        full(ColumnData::Float64(vec![f64::MAX, f64::MAX])),
-    ];
-    let table = table(
-        question(&[], &measures),
-        &schema,
-        &[Batch { rows: 2, columns }],
-    )
-    .unwrap();
-    assert!(
-        table.evidence[0]
-            .iter()
-            .all(|cell| cell.unwrap().special == 1)
-    );
+    let columns = vec![full(ColumnData::Int64(vec![1, 2])), full(ColumnData::Float64(vec![f64::MAX, f64::MAX]))];
+    let table = table(question(&[], &measures), &schema, &[Batch { rows: 2, columns }]).unwrap();
+    assert!(table.evidence[0].iter().all(|cell| cell.unwrap().special == 1));
 }
 
 #[test]
 fn integer_sums_are_exact_and_squares_keep_their_digits() {
-    let schema = [
-        info("person_id", ColumnType::Int64),
-        info("x", ColumnType::Int64),
-    ];
+    let schema = [info("person_id", ColumnType::Int64), info("x", ColumnType::Int64)];
     let measures = [Measure::Sum("x".into()), Measure::Variance("x".into())];
     let values = vec![1_000_000_000_000, 1_000_000_000_001, 1_000_000_000_002];
-    let columns = vec![
-        full(ColumnData::Int64(vec![1, 2, 3])),
-        full(ColumnData::Int64(values)),
-    ];
-    let table = table(
-        question(&[], &measures),
-        &schema,
-        &[Batch { rows: 3, columns }],
-    )
-    .unwrap();
+    let columns = vec![full(ColumnData::Int64(vec![1, 2, 3])), full(ColumnData::Int64(values))];
+    let table = table(question(&[], &measures), &schema, &[Batch { rows: 3, columns }]).unwrap();
     assert!(table.rows[0] == [Value::Float64(3_000_000_000_003.0), Value::Float64(1.0)]);
 }
 
 #[test]
 fn what_cannot_be_asked_is_refused() {
     let (schema, batch) = visits();
-    let refusal = |by: &[&str], measures: &[Measure]| {
-        table(
-            question(by, measures),
-            &schema,
-            std::slice::from_ref(&batch),
-        )
-        .err()
-    };
-    assert_eq!(
-        refusal(&["age"], &[Measure::Count]),
-        Some(WitnessError::NoSuchColumn("age".into()))
-    );
-    assert_eq!(
-        refusal(&[], &[Measure::Sum("sex".into())]),
-        Some(WitnessError::NotNumeric("sex".into()))
-    );
+    let refusal =
+        |by: &[&str], measures: &[Measure]| table(question(by, measures), &schema, std::slice::from_ref(&batch)).err();
+    assert_eq!(refusal(&["age"], &[Measure::Count]), Some(WitnessError::NoSuchColumn("age".into())));
+    assert_eq!(refusal(&[], &[Measure::Sum("sex".into())]), Some(WitnessError::NotNumeric("sex".into())));
     assert_eq!(refusal(&["sex"], &[]), Some(WitnessError::NoMeasure));
-    assert_eq!(
-        refusal(&["sex", "sex"], &[Measure::Count]),
-        Some(WitnessError::Duplicate("sex".into()))
-    );
+    assert_eq!(refusal(&["sex", "sex"], &[Measure::Count]), Some(WitnessError::Duplicate("sex".into())));
     let halves = Measure::Covariance("cost".into(), "weight".into());
-    assert_eq!(
-        refusal(&[], &[halves]),
-        Some(WitnessError::OneOfPair("cost".into(), "weight".into()))
-    );
-    let mut few = Tabulation::new(
-        question(&["sex"], &[Measure::Count]),
-        &schema,
-        "person_id",
-        2,
-        MANY,
-    )
-    .unwrap();
+    assert_eq!(refusal(&[], &[halves]), Some(WitnessError::OneOfPair("cost".into(), "weight".into())));
+    let mut few = Tabulation::new(question(&["sex"], &[Measure::Count]), &schema, "person_id", 2, MANY).unwrap();
     assert_eq!(few.push(&batch).err(), Some(WitnessError::TooManyGroups(2)));
-    let mut few = Tabulation::new(
-        question(&[], &[Measure::Count]),
-        &schema,
-        "person_id",
-        MANY,
-        3,
-    )
-    .unwrap();
-    assert_eq!(
-        few.push(&batch).err(),
-        Some(WitnessError::TooManySubjects(3))
-    );
+    let mut few = Tabulation::new(question(&[], &[Measure::Count]), &schema, "person_id", MANY, 3).unwrap();
+    assert_eq!(few.push(&batch).err(), Some(WitnessError::TooManySubjects(3)));
 }
 
 #[test]
@@ -340,16 +205,8 @@ fn only_the_columns_that_count_are_read() {
 #[test]
 fn debug_shows_no_figure() {
     let (schema, batch) = visits();
-    let table = table(
-        question(&["sex"], &[Measure::Sum("cost".into())]),
-        &schema,
-        &[batch],
-    )
-    .unwrap();
-    assert_eq!(
-        format!("{table:?} {:?}", table.evidence[0][1]),
-        "WitnessedTable(2 columns, 3 rows) Some(Evidence(..))"
-    );
+    let table = table(question(&["sex"], &[Measure::Sum("cost".into())]), &schema, &[batch]).unwrap();
+    assert_eq!(format!("{table:?} {:?}", table.evidence[0][1]), "WitnessedTable(2 columns, 3 rows) Some(Evidence(..))");
 }
 
 fn cut(rows: &[(i64, i64, Option<f64>)], sizes: &[usize]) -> Vec<Batch> {
@@ -371,10 +228,7 @@ fn cut(rows: &[(i64, i64, Option<f64>)], sizes: &[usize]) -> Vec<Batch> {
                 data: ColumnData::Float64(part.iter().map(|row| row.2.unwrap_or(0.0)).collect()),
             },
         ];
-        batches.push(Batch {
-            rows: u32::try_from(part.len()).unwrap(),
-            columns,
-        });
+        batches.push(Batch { rows: u32::try_from(part.len()).unwrap(), columns });
     }
     batches
 }
