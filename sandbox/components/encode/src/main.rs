@@ -21,18 +21,11 @@ fn main() -> ExitCode {
 
 /// Reads the core module, writes the component; the error says which of the two and why.
 fn encode(core: &Path, component: &Path) -> Result<(), String> {
-    let module =
-        std::fs::read(core).map_err(|error| format!("cannot read {}: {error}", core.display()))?;
+    let module = std::fs::read(core).map_err(|error| format!("cannot read {}: {error}", core.display()))?;
     let bytes = ComponentEncoder::default()
         .module(&module)
         .map(|encoder| encoder.validate(true))
         .and_then(|encoder| encoder.encode())
-        .map_err(|error| {
-            format!(
-                "{} is not a guest of analysis.wit: {error:#}",
-                core.display()
-            )
-        })?;
-    std::fs::write(component, bytes)
-        .map_err(|error| format!("cannot write {}: {error}", component.display()))
+        .map_err(|error| format!("{} is not a guest of analysis.wit: {error:#}", core.display()))?;
+    std::fs::write(component, bytes).map_err(|error| format!("cannot write {}: {error}", component.display()))
 }

@@ -49,10 +49,7 @@ mod tests {
 
     #[test]
     fn each_refusal_is_a_sentence() {
-        assert_eq!(
-            of_database(&Error::Denied("two statements".into())),
-            "denied: two statements"
-        );
+        assert_eq!(of_database(&Error::Denied("two statements".into())), "denied: two statements");
         assert_eq!(
             of_database(&Error::BudgetExhausted(BudgetKind::OpenResults)),
             "the task's budget of open results is used up: ask for less, or for a larger budget"

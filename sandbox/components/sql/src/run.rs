@@ -25,19 +25,16 @@ impl Guest for Sql {
             .ok_or("the parameter `query` is missing: give one SELECT over granted tables")?;
         let name = parameter::optional("output").unwrap_or_else(|| "result".into());
         let connection = handle::open(parameter::optional("handle").as_deref())?;
-        let rows = connection
-            .query(&query, &[])
-            .map_err(|error| reason::of_database(&error))?;
+        let rows = connection.query(&query, &[]).map_err(|error| reason::of_database(&error))?;
         let refused = |error| reason::of_output(&name, error);
         let output = outputs::create(&name, MEDIA_TYPE).map_err(|error| match error {
-            outputs::Error::NotDeclared => format!("the task does not declare the output `{name}` as {MEDIA_TYPE}: declare it when you submit"),
+            outputs::Error::NotDeclared => {
+                format!("the task does not declare the output `{name}` as {MEDIA_TYPE}: declare it when you submit")
+            }
             other => refused(other),
         })?;
         let mut writer = Writer::new(&rows.schema());
-        while let Some(batch) = rows
-            .next_batch(BATCH_ROWS)
-            .map_err(|error| reason::of_database(&error))?
-        {
+        while let Some(batch) = rows.next_batch(BATCH_ROWS).map_err(|error| reason::of_database(&error))? {
             for row in 0..usize::try_from(batch.rows).expect("wasm32 has 32-bit sizes") {
                 writer.row(&batch.columns, row)?;
                 if writer.bytes().len() >= WRITE_BYTES {

@@ -6,9 +6,7 @@ const LONGEST: usize = 63;
 /// The value of `parameter`, if it is a plain name.
 pub fn plain(parameter: &str, value: &str) -> Result<String, String> {
     let starts = value.starts_with(|c: char| c.is_ascii_lowercase() || c == '_');
-    let goes_on = value
-        .chars()
-        .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_');
+    let goes_on = value.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_');
     if starts && goes_on && value.len() <= LONGEST {
         return Ok(value.to_owned());
     }
@@ -40,24 +38,10 @@ mod tests {
         for good in ["a", "_x1", "value_as_number", &"n".repeat(63)] {
             assert_eq!(plain("column", good).unwrap(), good);
         }
-        for bad in [
-            "",
-            "1a",
-            "A",
-            "a b",
-            "a;drop",
-            "a\"",
-            "a.b",
-            "é",
-            "a-b",
-            "a\n",
-            &"n".repeat(64),
-        ] {
+        for bad in ["", "1a", "A", "a b", "a;drop", "a\"", "a.b", "é", "a-b", "a\n", &"n".repeat(64)] {
             let error = plain("column", bad).unwrap_err();
             assert!(
-                error.starts_with(&format!(
-                    "the parameter `column` has `{bad}`, which is not a plain name"
-                )),
+                error.starts_with(&format!("the parameter `column` has `{bad}`, which is not a plain name")),
                 "{error}"
             );
         }
@@ -66,10 +50,7 @@ mod tests {
     #[test]
     fn a_list_names_each_once() {
         assert_eq!(list("by", " a , b").unwrap(), ["a", "b"]);
-        assert_eq!(
-            list("by", "a,a").unwrap_err(),
-            "the parameter `by` names `a` twice"
-        );
+        assert_eq!(list("by", "a,a").unwrap_err(), "the parameter `by` names `a` twice");
         assert!(list("by", "a,").is_err());
     }
 }

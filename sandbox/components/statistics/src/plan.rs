@@ -31,18 +31,10 @@ pub struct Question {
 
 /// The questions of a request, in its order, checked against the tables that are `granted`.
 pub fn questions(request: &Request, granted: &[TableInfo]) -> Result<Vec<Question>, String> {
-    request
-        .analyses
-        .iter()
-        .map(|analysis| question(request, analysis, granted))
-        .collect()
+    request.analyses.iter().map(|analysis| question(request, analysis, granted)).collect()
 }
 
-fn question(
-    request: &Request,
-    analysis: &Analysis,
-    granted: &[TableInfo],
-) -> Result<Question, String> {
+fn question(request: &Request, analysis: &Analysis, granted: &[TableInfo]) -> Result<Question, String> {
     let mut by = request.by.clone();
     let mut figures = Vec::new();
     let mut bins = None;
@@ -56,11 +48,7 @@ fn question(
         }
         Analysis::Variance(x) => {
             figures.push(x);
-            measures = Some(vec![
-                Measure::CountOf(x.clone()),
-                Measure::Mean(x.clone()),
-                Measure::Variance(x.clone()),
-            ]);
+            measures = Some(vec![Measure::CountOf(x.clone()), Measure::Mean(x.clone()), Measure::Variance(x.clone())]);
         }
         Analysis::Pmcc(x, y) => {
             figures.extend([x, y]);
@@ -85,29 +73,16 @@ fn question(
     }
     let output = analysis.name();
     if let Some(name) = by.iter().find(|name| computed.contains(&name.as_str())) {
-        return Err(format!(
-            "a grouping column cannot be `{name}`: the output `{output}` has a column of that name"
-        ));
+        return Err(format!("a grouping column cannot be `{name}`: the output `{output}` has a column of that name"));
     }
-    if let Some(name) = by
-        .iter()
-        .enumerate()
-        .find_map(|(index, name)| by[..index].contains(name).then_some(name))
-    {
-        return Err(format!(
-            "the analysis `{output}` groups by `{name}` twice: leave it out of `by`"
-        ));
+    if let Some(name) = by.iter().enumerate().find_map(|(index, name)| by[..index].contains(name).then_some(name)) {
+        return Err(format!("the analysis `{output}` groups by `{name}` twice: leave it out of `by`"));
     }
     let relation = relation(&request.source, &by, &figures, bins, granted)?;
     if bins.is_some() {
         by.push("bin_from".into());
     }
-    Ok(Question {
-        output,
-        relation,
-        by,
-        measures,
-    })
+    Ok(Question { output, relation, by, measures })
 }
 
 #[cfg(test)]
@@ -120,22 +95,11 @@ mod tests {
     use guest::bindings::quintes::analysis::witness::Measure;
 
     fn ask(by: &[&str], analysis: Analysis) -> Result<Question, String> {
-        let column = |name: &str| ColumnInfo {
-            name: name.into(),
-            ty: ColumnType::Float64,
-            nullable: true,
-        };
-        let granted = [TableInfo {
-            name: "t".into(),
-            columns: ["person_id", "x", "y", "g", "n"].map(column).into(),
-        }];
+        let column = |name: &str| ColumnInfo { name: name.into(), ty: ColumnType::Float64, nullable: true };
+        let granted = [TableInfo { name: "t".into(), columns: ["person_id", "x", "y", "g", "n"].map(column).into() }];
         let request = Request {
             handle: None,
-            source: Source::Table {
-                name: "t".into(),
-                subject: "person_id".into(),
-                filter: None,
-            },
+            source: Source::Table { name: "t".into(), subject: "person_id".into(), filter: None },
             by: by.iter().map(|name| (*name).into()).collect(),
             analyses: vec![analysis],
         };
@@ -147,14 +111,8 @@ mod tests {
         let question = ask(&["g"], Analysis::Pmcc("x".into(), "y".into())).unwrap();
         assert_eq!(question.output, "pmcc");
         assert_eq!(question.by, ["g"]);
-        assert_eq!(
-            question.relation,
-            "SELECT person_id, g, x, y FROM t WHERE x IS NOT NULL AND y IS NOT NULL"
-        );
-        assert_eq!(
-            question.measures.unwrap()[5],
-            Measure::Covariance(("x".into(), "y".into()))
-        );
+        assert_eq!(question.relation, "SELECT person_id, g, x, y FROM t WHERE x IS NOT NULL AND y IS NOT NULL");
+        assert_eq!(question.measures.unwrap()[5], Measure::Covariance(("x".into(), "y".into())));
     }
 
     #[test]
@@ -162,12 +120,7 @@ mod tests {
         let question = ask(&[], Analysis::Count).unwrap();
         assert_eq!(
             question,
-            Question {
-                output: "count",
-                relation: "t".into(),
-                by: vec![],
-                measures: Some(vec![Measure::Count])
-            }
+            Question { output: "count", relation: "t".into(), by: vec![], measures: Some(vec![Measure::Count]) }
         );
         let question = ask(&["g"], Analysis::Contingency(vec!["x".into(), "y".into()])).unwrap();
         assert_eq!(
@@ -183,20 +136,10 @@ mod tests {
 
     #[test]
     fn a_histogram_groups_by_its_bins_last() {
-        let bins = Bins::Fixed {
-            column: "x".into(),
-            width: 0.5,
-            origin: 0.0,
-        };
+        let bins = Bins::Fixed { column: "x".into(), width: 0.5, origin: 0.0 };
         let question = ask(&["g"], Analysis::Histogram(bins)).unwrap();
         assert_eq!(question.by, ["g", "bin_from"]);
-        assert!(
-            question
-                .relation
-                .starts_with("SELECT person_id, g, x, floor((x - "),
-            "{}",
-            question.relation
-        );
+        assert!(question.relation.starts_with("SELECT person_id, g, x, floor((x - "), "{}", question.relation);
         assert_eq!(question.measures, None);
     }
 

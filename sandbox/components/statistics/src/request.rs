@@ -3,14 +3,7 @@
 use crate::identifier::{list, plain};
 
 /// The analyses that a task may name, in the order of their description.
-pub const ANALYSES: [&str; 6] = [
-    "count",
-    "mean",
-    "variance",
-    "pmcc",
-    "contingency",
-    "histogram",
-];
+pub const ANALYSES: [&str; 6] = ["count", "mean", "variance", "pmcc", "contingency", "histogram"];
 
 /// Where the rows come from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -98,28 +91,17 @@ impl Request {
         let source = source(parameters)?;
         let by = parameters("by").map_or(Ok(Vec::new()), |text| list("by", &text))?;
         let names = parameters("analysis").ok_or_else(|| {
-            format!(
-                "the parameter `analysis` is missing: name one or more of {}",
-                ANALYSES.join(", ")
-            )
+            format!("the parameter `analysis` is missing: name one or more of {}", ANALYSES.join(", "))
         })?;
         let mut analyses: Vec<Analysis> = Vec::new();
         for name in names.split(',').map(str::trim) {
             let analysis = analysis(name, parameters, &source)?;
-            if analyses
-                .iter()
-                .any(|earlier| earlier.name() == analysis.name())
-            {
+            if analyses.iter().any(|earlier| earlier.name() == analysis.name()) {
                 return Err(format!("the parameter `analysis` names `{name}` twice"));
             }
             analyses.push(analysis);
         }
-        Ok(Self {
-            handle: parameters("handle"),
-            source,
-            by,
-            analyses,
-        })
+        Ok(Self { handle: parameters("handle"), source, by, analyses })
     }
 }
 
@@ -141,9 +123,8 @@ fn source(parameters: Parameters<'_>) -> Result<Source, String> {
 
 fn analysis(name: &str, parameters: Parameters<'_>, source: &Source) -> Result<Analysis, String> {
     let required = |parameter: &str| {
-        parameters(parameter).ok_or_else(|| {
-            format!("the parameter `{parameter}` is missing: the analysis `{name}` needs it")
-        })
+        parameters(parameter)
+            .ok_or_else(|| format!("the parameter `{parameter}` is missing: the analysis `{name}` needs it"))
     };
     let column = |parameter: &str| plain(parameter, &required(parameter)?);
     match name {
@@ -153,9 +134,7 @@ fn analysis(name: &str, parameters: Parameters<'_>, source: &Source) -> Result<A
         "pmcc" => {
             let (x, y) = (column("x")?, column("y")?);
             if x == y {
-                return Err(format!(
-                    "the parameters `x` and `y` both name `{x}`: a correlation needs two columns"
-                ));
+                return Err(format!("the parameters `x` and `y` both name `{x}`: a correlation needs two columns"));
             }
             Ok(Analysis::Pmcc(x, y))
         }
@@ -163,9 +142,7 @@ fn analysis(name: &str, parameters: Parameters<'_>, source: &Source) -> Result<A
             let mut columns = list("rows", &required("rows")?)?;
             for column in list("columns", &required("columns")?)? {
                 if columns.contains(&column) {
-                    return Err(format!(
-                        "the parameters `rows` and `columns` both name `{column}`"
-                    ));
+                    return Err(format!("the parameters `rows` and `columns` both name `{column}`"));
                 }
                 columns.push(column);
             }
@@ -174,12 +151,7 @@ fn analysis(name: &str, parameters: Parameters<'_>, source: &Source) -> Result<A
         "histogram" => Ok(Analysis::Histogram(match source {
             Source::Table { .. } => Bins::Fixed {
                 column: column("column")?,
-                width: number(
-                    "bins",
-                    &required("bins")?,
-                    |width| width > 0.0,
-                    "a width above zero, for example 10",
-                )?,
+                width: number("bins", &required("bins")?, |width| width > 0.0, "a width above zero, for example 10")?,
                 origin: number(
                     "origin",
                     &parameters("origin").unwrap_or_else(|| "0".into()),
@@ -187,10 +159,7 @@ fn analysis(name: &str, parameters: Parameters<'_>, source: &Source) -> Result<A
                     "a number, for example 0",
                 )?,
             },
-            Source::Select(_) => match ["bins", "origin"]
-                .into_iter()
-                .find(|name| parameters(name).is_some())
-            {
+            Source::Select(_) => match ["bins", "origin"].into_iter().find(|name| parameters(name).is_some()) {
                 Some(name) => {
                     return Err(format!(
                         "the parameter `{name}` belongs to `table`: with `relation`, let the SELECT carry the bin's lower bound as `bin_from`"
@@ -199,10 +168,7 @@ fn analysis(name: &str, parameters: Parameters<'_>, source: &Source) -> Result<A
                 None => Bins::Selected,
             },
         })),
-        _ => Err(format!(
-            "there is no analysis `{name}`; known: {}",
-            ANALYSES.join(", ")
-        )),
+        _ => Err(format!("there is no analysis `{name}`; known: {}", ANALYSES.join(", "))),
     }
 }
 
@@ -210,9 +176,7 @@ fn analysis(name: &str, parameters: Parameters<'_>, source: &Source) -> Result<A
 fn number(parameter: &str, value: &str, good: fn(f64) -> bool, meant: &str) -> Result<f64, String> {
     match value.parse::<f64>() {
         Ok(number) if number.is_finite() && good(number) => Ok(number + 0.0),
-        _ => Err(format!(
-            "the parameter `{parameter}` has `{value}`: give {meant}"
-        )),
+        _ => Err(format!("the parameter `{parameter}` has `{value}`: give {meant}")),
     }
 }
 
@@ -222,12 +186,7 @@ mod tests {
     use super::{Analysis, Bins, Request, Source};
 
     fn read(given: &[(&str, &str)]) -> Result<Request, String> {
-        Request::read(&|name| {
-            given
-                .iter()
-                .find(|(key, _)| *key == name)
-                .map(|(_, value)| (*value).to_owned())
-        })
+        Request::read(&|name| given.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned()))
     }
 
     #[test]
@@ -235,10 +194,7 @@ mod tests {
         let request = read(&[
             ("table", "person"),
             ("where", "age > 18"),
-            (
-                "analysis",
-                "count, mean,variance,pmcc,contingency,histogram",
-            ),
+            ("analysis", "count, mean,variance,pmcc,contingency,histogram"),
             ("column", "age"),
             ("x", "age"),
             ("y", "height"),
@@ -251,11 +207,7 @@ mod tests {
         .unwrap();
         assert_eq!(
             request.source,
-            Source::Table {
-                name: "person".into(),
-                subject: "person_id".into(),
-                filter: Some("age > 18".into())
-            }
+            Source::Table { name: "person".into(), subject: "person_id".into(), filter: Some("age > 18".into()) }
         );
         assert_eq!(request.by, ["site"]);
         assert_eq!(
@@ -266,26 +218,17 @@ mod tests {
                 Analysis::Variance("age".into()),
                 Analysis::Pmcc("age".into(), "height".into()),
                 Analysis::Contingency(vec!["sex".into(), "smoker".into(), "region".into()]),
-                Analysis::Histogram(Bins::Fixed {
-                    column: "age".into(),
-                    width: 10.0,
-                    origin: 0.0
-                }),
+                Analysis::Histogram(Bins::Fixed { column: "age".into(), width: 10.0, origin: 0.0 }),
             ]
         );
-        let Analysis::Histogram(Bins::Fixed { origin, .. }) = request.analyses[5] else {
-            unreachable!()
-        };
+        let Analysis::Histogram(Bins::Fixed { origin, .. }) = request.analyses[5] else { unreachable!() };
         assert!(origin.is_sign_positive());
     }
 
     #[test]
     fn a_select_brings_its_own_bins() {
-        let request = read(&[
-            ("relation", "SELECT person_id, 1 AS bin_from FROM p"),
-            ("analysis", "histogram"),
-        ])
-        .unwrap();
+        let request =
+            read(&[("relation", "SELECT person_id, 1 AS bin_from FROM p"), ("analysis", "histogram")]).unwrap();
         assert_eq!(request.analyses, [Analysis::Histogram(Bins::Selected)]);
     }
 
@@ -294,105 +237,41 @@ mod tests {
         let table = ("table", "person");
         let cases: &[(&[(&str, &str)], &str)] = &[
             (&[("analysis", "count")], "the parameter `table` is missing"),
-            (
-                &[table, ("relation", "SELECT")],
-                "the parameters `table` and `relation` exclude each other",
-            ),
-            (
-                &[("relation", "SELECT"), ("where", "a")],
-                "the parameter `where` belongs to `table`",
-            ),
-            (
-                &[("relation", "SELECT"), ("subject", "a")],
-                "the parameter `subject` belongs to `table`",
-            ),
+            (&[table, ("relation", "SELECT")], "the parameters `table` and `relation` exclude each other"),
+            (&[("relation", "SELECT"), ("where", "a")], "the parameter `where` belongs to `table`"),
+            (&[("relation", "SELECT"), ("subject", "a")], "the parameter `subject` belongs to `table`"),
             (
                 &[("table", "Person"), ("analysis", "count")],
                 "the parameter `table` has `Person`, which is not a plain name",
             ),
-            (
-                &[table, ("subject", "x y"), ("analysis", "count")],
-                "the parameter `subject` has `x y`",
-            ),
-            (
-                &[table],
-                "the parameter `analysis` is missing: name one or more of count, mean,",
-            ),
+            (&[table, ("subject", "x y"), ("analysis", "count")], "the parameter `subject` has `x y`"),
+            (&[table], "the parameter `analysis` is missing: name one or more of count, mean,"),
             (
                 &[table, ("analysis", "median")],
                 "there is no analysis `median`; known: count, mean, variance, pmcc, contingency, histogram",
             ),
+            (&[table, ("analysis", "count,count")], "the parameter `analysis` names `count` twice"),
+            (&[table, ("analysis", "count"), ("by", "a;b")], "the parameter `by` has `a;b`"),
+            (&[table, ("analysis", "mean")], "the parameter `column` is missing: the analysis `mean` needs it"),
+            (&[table, ("analysis", "pmcc"), ("x", "a")], "the parameter `y` is missing: the analysis `pmcc` needs it"),
+            (&[table, ("analysis", "pmcc"), ("x", "a"), ("y", "a")], "the parameters `x` and `y` both name `a`"),
+            (&[table, ("analysis", "contingency"), ("rows", "a")], "the parameter `columns` is missing"),
             (
-                &[table, ("analysis", "count,count")],
-                "the parameter `analysis` names `count` twice",
-            ),
-            (
-                &[table, ("analysis", "count"), ("by", "a;b")],
-                "the parameter `by` has `a;b`",
-            ),
-            (
-                &[table, ("analysis", "mean")],
-                "the parameter `column` is missing: the analysis `mean` needs it",
-            ),
-            (
-                &[table, ("analysis", "pmcc"), ("x", "a")],
-                "the parameter `y` is missing: the analysis `pmcc` needs it",
-            ),
-            (
-                &[table, ("analysis", "pmcc"), ("x", "a"), ("y", "a")],
-                "the parameters `x` and `y` both name `a`",
-            ),
-            (
-                &[table, ("analysis", "contingency"), ("rows", "a")],
-                "the parameter `columns` is missing",
-            ),
-            (
-                &[
-                    table,
-                    ("analysis", "contingency"),
-                    ("rows", "a"),
-                    ("columns", "b,a"),
-                ],
+                &[table, ("analysis", "contingency"), ("rows", "a"), ("columns", "b,a")],
                 "the parameters `rows` and `columns` both name `a`",
             ),
+            (&[table, ("analysis", "histogram"), ("column", "a")], "the parameter `bins` is missing"),
             (
-                &[table, ("analysis", "histogram"), ("column", "a")],
-                "the parameter `bins` is missing",
-            ),
-            (
-                &[
-                    table,
-                    ("analysis", "histogram"),
-                    ("column", "a"),
-                    ("bins", "0"),
-                ],
+                &[table, ("analysis", "histogram"), ("column", "a"), ("bins", "0")],
                 "the parameter `bins` has `0`: give a width above zero",
             ),
+            (&[table, ("analysis", "histogram"), ("column", "a"), ("bins", "NaN")], "the parameter `bins` has `NaN`"),
             (
-                &[
-                    table,
-                    ("analysis", "histogram"),
-                    ("column", "a"),
-                    ("bins", "NaN"),
-                ],
-                "the parameter `bins` has `NaN`",
-            ),
-            (
-                &[
-                    table,
-                    ("analysis", "histogram"),
-                    ("column", "a"),
-                    ("bins", "1"),
-                    ("origin", "inf"),
-                ],
+                &[table, ("analysis", "histogram"), ("column", "a"), ("bins", "1"), ("origin", "inf")],
                 "the parameter `origin` has `inf`: give a number",
             ),
             (
-                &[
-                    ("relation", "SELECT"),
-                    ("analysis", "histogram"),
-                    ("bins", "1"),
-                ],
+                &[("relation", "SELECT"), ("analysis", "histogram"), ("bins", "1")],
                 "the parameter `bins` belongs to `table`",
             ),
         ];

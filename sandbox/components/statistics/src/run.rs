@@ -16,17 +16,14 @@ impl Guest for Statistics {
     fn run() -> Result<(), String> {
         let request = Request::read(&parameter::optional)?;
         let connection = handle::open(request.handle.as_deref())?;
-        let granted = connection
-            .tables()
-            .map_err(|error| reason::of_database(&error))?;
+        let granted = connection.tables().map_err(|error| reason::of_database(&error))?;
         let questions = plan::questions(&request, &granted)?;
         let mut answers = Vec::with_capacity(questions.len());
-        let share =
-            1.0 / f32::from(u8::try_from(questions.len()).expect("there are six analyses at most"));
+        let share = 1.0 / f32::from(u8::try_from(questions.len()).expect("there are six analyses at most"));
         let mut done = 0.0;
         for question in &questions {
-            let table = ask(&connection, question)
-                .map_err(|why| format!("the analysis `{}`: {why}", question.output))?;
+            let table =
+                ask(&connection, question).map_err(|why| format!("the analysis `{}`: {why}", question.output))?;
             answers.push((question.output, table));
             done += share;
             job::progress(done);
@@ -40,9 +37,7 @@ impl Guest for Statistics {
 
 fn ask(connection: &Connection, question: &Question) -> Result<Table, String> {
     match &question.measures {
-        Some(measures) => {
-            witness::aggregate(connection, &question.relation, &question.by, measures)
-        }
+        Some(measures) => witness::aggregate(connection, &question.relation, &question.by, measures),
         None => witness::tabulate(connection, &question.relation, &question.by),
     }
     .map_err(|error| reason::of_database(&error))

@@ -19,16 +19,9 @@ pub fn relation(
 ) -> Result<String, String> {
     let (name, subject, filter) = match source {
         Source::Select(select) => return Ok(select.clone()),
-        Source::Table {
-            name,
-            subject,
-            filter,
-        } => (name, subject, filter),
+        Source::Table { name, subject, filter } => (name, subject, filter),
     };
-    let table = granted
-        .iter()
-        .find(|table| table.name == *name)
-        .ok_or_else(|| no_table(name, granted))?;
+    let table = granted.iter().find(|table| table.name == *name).ok_or_else(|| no_table(name, granted))?;
     for column in groups {
         known(table, column)?;
     }
@@ -38,9 +31,8 @@ pub fn relation(
     if figures.is_empty() && filter.is_none() {
         return Ok(name.clone());
     }
-    known(table, subject).map_err(|error| {
-        format!("{error}; if another one names the person, say so in the parameter `subject`")
-    })?;
+    known(table, subject)
+        .map_err(|error| format!("{error}; if another one names the person, say so in the parameter `subject`"))?;
     let mut selected: Vec<&str> = vec![subject];
     for column in groups.iter().chain(figures.iter().copied()) {
         if !selected.contains(&column.as_str()) {
@@ -48,77 +40,35 @@ pub fn relation(
         }
     }
     let mut select = format!("SELECT {}", selected.join(", "));
-    if let Some(Bins::Fixed {
-        column,
-        width,
-        origin,
-    }) = bins
-    {
+    if let Some(Bins::Fixed { column, width, origin }) = bins {
         let (width, origin) = (literal(*width), literal(*origin));
-        select +=
-            &format!(", floor(({column} - {origin}) / {width}) * {width} + {origin} AS bin_from");
+        select += &format!(", floor(({column} - {origin}) / {width}) * {width} + {origin} AS bin_from");
     }
     let present = figures.iter().map(|column| format!("{column} IS NOT NULL"));
-    let conditions: Vec<String> = filter
-        .iter()
-        .map(|text| format!("({text})"))
-        .chain(present)
-        .collect();
-    Ok(format!(
-        "{select} FROM {name} WHERE {}",
-        conditions.join(" AND ")
-    ))
+    let conditions: Vec<String> = filter.iter().map(|text| format!("({text})")).chain(present).collect();
+    Ok(format!("{select} FROM {name} WHERE {}", conditions.join(" AND ")))
 }
 
 fn no_table(name: &str, granted: &[TableInfo]) -> String {
     let known: Vec<&str> = granted.iter().map(|table| table.name.as_str()).collect();
-    format!(
-        "there is no table `{name}` here; known: {}",
-        known.join(", ")
-    )
+    format!("there is no table `{name}` here; known: {}", known.join(", "))
 }
 
 fn known(table: &TableInfo, column: &str) -> Result<ColumnType, String> {
-    table
-        .columns
-        .iter()
-        .find(|info| info.name == *column)
-        .map(|info| info.ty)
-        .ok_or_else(|| {
-            let known: Vec<&str> = table
-                .columns
-                .iter()
-                .map(|info| info.name.as_str())
-                .collect();
-            format!(
-                "the table `{}` has no column `{column}`; known: {}",
-                table.name,
-                known.join(", ")
-            )
-        })
+    table.columns.iter().find(|info| info.name == *column).map(|info| info.ty).ok_or_else(|| {
+        let known: Vec<&str> = table.columns.iter().map(|info| info.name.as_str()).collect();
+        format!("the table `{}` has no column `{column}`; known: {}", table.name, known.join(", "))
+    })
 }
 
 fn numeric(table: &TableInfo, column: &str) -> Result<(), String> {
-    let is_number = |ty| {
-        matches!(
-            ty,
-            ColumnType::Int64 | ColumnType::Float64 | ColumnType::Decimal
-        )
-    };
+    let is_number = |ty| matches!(ty, ColumnType::Int64 | ColumnType::Float64 | ColumnType::Decimal);
     if is_number(known(table, column)?) {
         return Ok(());
     }
-    let numbers: Vec<&str> = table
-        .columns
-        .iter()
-        .filter(|info| is_number(info.ty))
-        .map(|info| info.name.as_str())
-        .collect();
-    Err(format!(
-        "the column `{column}` of `{}` is not numeric; numeric are: {}",
-        table.name,
-        numbers.join(", ")
-    ))
+    let numbers: Vec<&str> =
+        table.columns.iter().filter(|info| is_number(info.ty)).map(|info| info.name.as_str()).collect();
+    Err(format!("the column `{column}` of `{}` is not numeric; numeric are: {}", table.name, numbers.join(", ")))
 }
 
 /// A double in every engine's SQL: plain integers would divide as integers, and a minus could begin a comment.
@@ -135,11 +85,7 @@ mod tests {
     use guest::bindings::quintes::analysis::types::{ColumnInfo, ColumnType};
 
     fn granted() -> Vec<TableInfo> {
-        let column = |name: &str, ty| ColumnInfo {
-            name: name.into(),
-            ty,
-            nullable: true,
-        };
+        let column = |name: &str, ty| ColumnInfo { name: name.into(), ty, nullable: true };
         vec![
             TableInfo {
                 name: "person".into(),
@@ -151,76 +97,30 @@ mod tests {
             },
             TableInfo {
                 name: "visit".into(),
-                columns: vec![
-                    column("patient", ColumnType::Int64),
-                    column("cost", ColumnType::Decimal),
-                ],
+                columns: vec![column("patient", ColumnType::Int64), column("cost", ColumnType::Decimal)],
             },
         ]
     }
 
     fn table(name: &str, filter: Option<&str>) -> Source {
-        Source::Table {
-            name: name.into(),
-            subject: "person_id".into(),
-            filter: filter.map(Into::into),
-        }
+        Source::Table { name: name.into(), subject: "person_id".into(), filter: filter.map(Into::into) }
     }
 
     #[test]
     fn a_table_without_conditions_goes_by_its_name() {
-        assert_eq!(
-            relation(
-                &table("person", None),
-                &["sex".into()],
-                &[],
-                None,
-                &granted()
-            )
-            .unwrap(),
-            "person"
-        );
-        let select = relation(
-            &table("person", Some("age > 18")),
-            &["sex".into()],
-            &[],
-            None,
-            &granted(),
-        )
-        .unwrap();
+        assert_eq!(relation(&table("person", None), &["sex".into()], &[], None, &granted()).unwrap(), "person");
+        let select = relation(&table("person", Some("age > 18")), &["sex".into()], &[], None, &granted()).unwrap();
         assert_eq!(select, "SELECT person_id, sex FROM person WHERE (age > 18)");
     }
 
     #[test]
     fn figures_must_be_present_in_each_row() {
-        let (age, bins) = (
-            "age".to_owned(),
-            Bins::Fixed {
-                column: "age".into(),
-                width: 10.0,
-                origin: -5.0,
-            },
-        );
-        let select = relation(
-            &table("person", Some("a OR b")),
-            &["sex".into(), "age".into()],
-            &[&age],
-            None,
-            &granted(),
-        )
-        .unwrap();
-        assert_eq!(
-            select,
-            "SELECT person_id, sex, age FROM person WHERE (a OR b) AND age IS NOT NULL"
-        );
-        let select = relation(
-            &table("person", None),
-            &[],
-            &[&age],
-            Some(&bins),
-            &granted(),
-        )
-        .unwrap();
+        let (age, bins) = ("age".to_owned(), Bins::Fixed { column: "age".into(), width: 10.0, origin: -5.0 });
+        let select =
+            relation(&table("person", Some("a OR b")), &["sex".into(), "age".into()], &[&age], None, &granted())
+                .unwrap();
+        assert_eq!(select, "SELECT person_id, sex, age FROM person WHERE (a OR b) AND age IS NOT NULL");
+        let select = relation(&table("person", None), &[], &[&age], Some(&bins), &granted()).unwrap();
         assert_eq!(
             select,
             "SELECT person_id, age, floor((age - CAST(-5.0 AS DOUBLE PRECISION)) / CAST(10.0 AS DOUBLE PRECISION)) * \
@@ -243,10 +143,7 @@ mod tests {
         let error = |source: &Source, groups: &[String], figures: &[&String]| {
             relation(source, groups, figures, None, &granted()).unwrap_err()
         };
-        assert_eq!(
-            error(&table("persons", None), &[], &[]),
-            "there is no table `persons` here; known: person, visit"
-        );
+        assert_eq!(error(&table("persons", None), &[], &[]), "there is no table `persons` here; known: person, visit");
         assert_eq!(
             error(&table("person", None), std::slice::from_ref(&none), &[]),
             "the table `person` has no column `none`; known: person_id, age, sex"
