@@ -31,7 +31,7 @@ pub(super) fn fit(batch: &Batch, from: usize, max_rows: usize, max_bytes: usize)
         })
         .collect();
     if texts.is_empty() && blobs.is_empty() {
-        let fitting = if fixed == 0 { wanted } else { wanted.min(max_bytes / fixed) };
+        let fitting = max_bytes.checked_div(fixed).map_or(wanted, |most| wanted.min(most));
         return (fitting, fitting * fixed);
     }
     let mut bytes = 0_usize;
