@@ -15,11 +15,7 @@ pub(super) type Admission = Behaviour<AllowedPeers>;
 /// Allows exactly `members`; connections of those who are none any more close at once.
 pub(super) fn follow(admission: &mut Admission, members: &BTreeSet<PeerKey>) {
     let members: HashSet<PeerId> = members.iter().filter_map(id_of).collect();
-    let removed: Vec<PeerId> = admission
-        .allowed_peers()
-        .difference(&members)
-        .copied()
-        .collect();
+    let removed: Vec<PeerId> = admission.allowed_peers().difference(&members).copied().collect();
     for peer in removed {
         admission.disallow_peer(peer);
     }
@@ -42,11 +38,7 @@ mod tests {
             key_of(&pair.public().to_peer_id()).unwrap()
         };
         let allowed = |admission: &Admission| -> BTreeSet<PeerKey> {
-            admission
-                .allowed_peers()
-                .iter()
-                .filter_map(key_of)
-                .collect()
+            admission.allowed_peers().iter().filter_map(key_of).collect()
         };
         let mut admission = Admission::default();
         for members in [vec![key(1), key(2)], vec![key(2), key(3)], vec![]] {

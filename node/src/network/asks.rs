@@ -16,14 +16,10 @@ const WAITING: usize = 128;
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 pub enum AskError {
     /// There is no connection to this peer, or it has not admitted us.
-    #[error(
-        "no connection to this member: wait until it is connected, and check that both are enrolled"
-    )]
+    #[error("no connection to this member: wait until it is connected, and check that both are enrolled")]
     NotConnected,
     /// The question was not sent.
-    #[error(
-        "the question is {bytes} bytes long and at most {QUESTION_BYTES} are sent: ask in smaller parts"
-    )]
+    #[error("the question is {bytes} bytes long and at most {QUESTION_BYTES} are sent: ask in smaller parts")]
     TooLarge {
         /// Its length on the wire.
         bytes: usize,
@@ -98,13 +94,7 @@ struct Line {
 
 impl Asks {
     /// Sends `request` to a connected peer, now or when its turn comes.
-    pub(super) fn ask(
-        &mut self,
-        direct: &mut Direct,
-        peer: PeerId,
-        request: Request,
-        answer: Answer,
-    ) {
+    pub(super) fn ask(&mut self, direct: &mut Direct, peer: PeerId, request: Request, answer: Answer) {
         let line = self.by_peer.entry(peer).or_default();
         if line.sent < IN_FLIGHT {
             line.sent += 1;
@@ -120,12 +110,7 @@ impl Asks {
     }
 
     /// Hands over the result of a question and sends the next one in its line.
-    pub(super) fn finish(
-        &mut self,
-        direct: &mut Direct,
-        id: OutboundRequestId,
-        result: Result<Response, AskError>,
-    ) {
+    pub(super) fn finish(&mut self, direct: &mut Direct, id: OutboundRequestId, result: Result<Response, AskError>) {
         let Some((peer, answer)) = self.sent.remove(&id) else {
             return;
         };

@@ -77,11 +77,7 @@ impl Node {
     ///
     /// # Errors
     /// gossipsub's own sentence about a setting.
-    pub(super) fn new(
-        identity: PublicKey,
-        network: &NetworkId,
-        role: Role,
-    ) -> Result<Self, String> {
+    pub(super) fn new(identity: PublicKey, network: &NetworkId, role: Role) -> Result<Self, String> {
         let limits = ConnectionLimits::default()
             .with_max_established_per_peer(Some(PER_PEER))
             .with_max_pending_incoming(Some(PENDING))

@@ -38,9 +38,7 @@ pub enum ConnectError {
         cause: Box<DialError>,
     },
     /// Another node answers there.
-    #[error(
-        "another node answers at `{0}`: take the address from `quintes node` of the node that you mean"
-    )]
+    #[error("another node answers at `{0}`: check the peer id at its end")]
     WrongNode(Multiaddr),
     /// The node closed the connection before it said who it is.
     #[error(
@@ -48,9 +46,7 @@ pub enum ConnectError {
     )]
     Refused(Multiaddr),
     /// The node does not say who it is.
-    #[error(
-        "the node at `{0}` did not answer within 20 seconds: check the way to it, then try again"
-    )]
+    #[error("the node at `{0}` did not answer within 20 seconds: check the way to it, then try again")]
     Silent(Multiaddr),
     /// The key cannot authenticate.
     #[error("this peer key cannot authenticate connections: make a new one")]
@@ -69,10 +65,7 @@ impl Client {
     ///
     /// # Errors
     /// See [`ConnectError`].
-    pub async fn connect(
-        identity_seed: Zeroizing<[u8; 32]>,
-        address: Multiaddr,
-    ) -> Result<Self, ConnectError> {
+    pub async fn connect(identity_seed: Zeroizing<[u8; 32]>, address: Multiaddr) -> Result<Self, ConnectError> {
         let whom = || ConnectError::WhomToDial(address.clone());
         let id = peer::id_in(&address).ok_or_else(whom)?;
         let node = peer::key_of(&id).ok_or_else(whom)?;
@@ -83,10 +76,7 @@ impl Client {
             identity.public().to_peer_id(),
             swarm_settings(),
         );
-        admission::follow(
-            &mut swarm.behaviour_mut().admission,
-            &BTreeSet::from([node]),
-        );
+        admission::follow(&mut swarm.behaviour_mut().admission, &BTreeSet::from([node]));
         let admitted = admitted(&mut swarm, id, &address);
         match tokio::time::timeout(CONNECTING, admitted).await {
             Ok(result) => result?,
@@ -110,30 +100,18 @@ impl Client {
     pub async fn ask(&self, request: Request) -> Result<Response, AskError> {
         asks::bounded(&request)?;
         let (answer, answered) = oneshot::channel();
-        self.asks
-            .send((request, answer))
-            .await
-            .map_err(|_| AskError::NotConnected)?;
+        self.asks.send((request, answer)).await.map_err(|_| AskError::NotConnected)?;
         answered.await.map_err(|_| AskError::Lost)?
     }
 }
 
 /// Dials, and waits until the node has said who it is: a refused dialler believes for a moment that it is connected.
-async fn admitted(
-    swarm: &mut Swarm<Caller>,
-    node: PeerId,
-    address: &Multiaddr,
-) -> Result<(), ConnectError> {
+async fn admitted(swarm: &mut Swarm<Caller>, node: PeerId, address: &Multiaddr) -> Result<(), ConnectError> {
     let failed = |cause: DialError| match cause {
         DialError::WrongPeerId { .. } => ConnectError::WrongNode(address.clone()),
-        cause => ConnectError::Unreachable {
-            address: address.clone(),
-            cause: Box::new(cause),
-        },
+        cause => ConnectError::Unreachable { address: address.clone(), cause: Box::new(cause) },
     };
-    let call = DialOpts::peer_id(node)
-        .addresses(vec![address.clone()])
-        .build();
+    let call = DialOpts::peer_id(node).addresses(vec![address.clone()]).build();
     swarm.dial(call).map_err(failed)?;
     loop {
         match swarm.select_next_some().await {
@@ -172,23 +150,13 @@ async fn run(mut swarm: Swarm<Caller>, node: PeerId, mut asked: mpsc::Receiver<(
     }
 }
 
-fn on_direct(
-    swarm: &mut Swarm<Caller>,
-    asks: &mut Asks,
-    event: request_response::Event<Request, Response>,
-) {
+fn on_direct(swarm: &mut Swarm<Caller>, asks: &mut Asks, event: request_response::Event<Request, Response>) {
     let (id, result) = match event {
         request_response::Event::Message {
-            message:
-                request_response::Message::Response {
-                    request_id,
-                    response,
-                },
+            message: request_response::Message::Response { request_id, response },
             ..
         } => (request_id, Ok(response)),
-        request_response::Event::OutboundFailure {
-            request_id, error, ..
-        } => (request_id, Err(error.into())),
+        request_response::Event::OutboundFailure { request_id, error, .. } => (request_id, Err(error.into())),
         // A client offers no protocol in which it could be asked.
         request_response::Event::Message { .. }
         | request_response::Event::InboundFailure { .. }

@@ -35,11 +35,7 @@ impl Dialling {
     ///
     /// # Errors
     /// The first address that does not end in `/p2p/` and a peer.
-    pub(super) fn new(
-        addresses: &[Multiaddr],
-        own: &PeerId,
-        now: Instant,
-    ) -> Result<Self, Multiaddr> {
+    pub(super) fn new(addresses: &[Multiaddr], own: &PeerId, now: Instant) -> Result<Self, Multiaddr> {
         let mut targets: BTreeMap<PeerId, Target> = BTreeMap::new();
         for address in addresses {
             let peer = peer::id_in(address).ok_or_else(|| address.clone())?;
@@ -124,13 +120,9 @@ impl Dialling {
 
 /// The pause after `failures` earlier failures: doubling up to [`LONGEST`], and between half and all of that.
 fn pause(failures: u32, chance: u64) -> Duration {
-    let full = FIRST
-        .saturating_mul(2_u32.saturating_pow(failures.min(16)))
-        .min(LONGEST);
+    let full = FIRST.saturating_mul(2_u32.saturating_pow(failures.min(16))).min(LONGEST);
     let half = full / 2;
-    let range = u64::try_from(half.as_millis())
-        .unwrap_or(u64::MAX)
-        .saturating_add(1);
+    let range = u64::try_from(half.as_millis()).unwrap_or(u64::MAX).saturating_add(1);
     half + Duration::from_millis(chance % range)
 }
 
@@ -161,8 +153,7 @@ mod tests {
     fn a_stranger_waits_for_membership_and_a_member_for_its_pause() {
         let now = Instant::now();
         let (peer, address) = somebody();
-        let mut dialling =
-            Dialling::new(&[address.clone(), address], &PeerId::random(), now).unwrap();
+        let mut dialling = Dialling::new(&[address.clone(), address], &PeerId::random(), now).unwrap();
         assert!(dialling.take_due(now, |_| false).is_empty());
         assert_eq!(dialling.next(), None);
         dialling.membership_changed(now);

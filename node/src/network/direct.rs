@@ -32,9 +32,8 @@ pub(super) type Direct = request_response::Behaviour<DirectCodec>;
 
 /// Questions and answers over one stream each.
 pub(super) fn behaviour(support: ProtocolSupport) -> Direct {
-    let settings = request_response::Config::default()
-        .with_request_timeout(TIMEOUT)
-        .with_max_concurrent_streams(STREAMS);
+    let settings =
+        request_response::Config::default().with_request_timeout(TIMEOUT).with_max_concurrent_streams(STREAMS);
     request_response::Behaviour::with_codec(DirectCodec, [(NAME, support)], settings)
 }
 
@@ -61,24 +60,14 @@ impl request_response::Codec for DirectCodec {
         read(io, ANSWER_BYTES).await
     }
 
-    async fn write_request<T>(
-        &mut self,
-        _: &StreamProtocol,
-        io: &mut T,
-        request: Request,
-    ) -> io::Result<()>
+    async fn write_request<T>(&mut self, _: &StreamProtocol, io: &mut T, request: Request) -> io::Result<()>
     where
         T: AsyncWrite + Unpin + Send,
     {
         write(io, &request, QUESTION_BYTES).await
     }
 
-    async fn write_response<T>(
-        &mut self,
-        _: &StreamProtocol,
-        io: &mut T,
-        response: Response,
-    ) -> io::Result<()>
+    async fn write_response<T>(&mut self, _: &StreamProtocol, io: &mut T, response: Response) -> io::Result<()>
     where
         T: AsyncWrite + Unpin + Send,
     {
@@ -108,13 +97,8 @@ where
 /// Exactly one message. The decoder's own words are dropped: they may quote what was sent.
 fn decode<M: DeserializeOwned>(bytes: &[u8]) -> io::Result<M> {
     let mut rest = bytes;
-    let message = ciborium::from_reader(&mut rest)
-        .map_err(|_| io::Error::from(io::ErrorKind::InvalidData))?;
-    if rest.is_empty() {
-        Ok(message)
-    } else {
-        Err(io::ErrorKind::InvalidData.into())
-    }
+    let message = ciborium::from_reader(&mut rest).map_err(|_| io::Error::from(io::ErrorKind::InvalidData))?;
+    if rest.is_empty() { Ok(message) } else { Err(io::ErrorKind::InvalidData.into()) }
 }
 
 async fn write<T, M>(io: &mut T, message: &M, limit: usize) -> io::Result<()>
@@ -123,8 +107,7 @@ where
     M: Serialize,
 {
     let mut bytes = Vec::new();
-    ciborium::into_writer(message, &mut bytes)
-        .map_err(|_| io::Error::from(io::ErrorKind::InvalidData))?;
+    ciborium::into_writer(message, &mut bytes).map_err(|_| io::Error::from(io::ErrorKind::InvalidData))?;
     if bytes.len() > limit {
         return Err(io::ErrorKind::FileTooLarge.into());
     }
@@ -168,29 +151,17 @@ mod tests {
 
     fn kind<M: DeserializeOwned + std::fmt::Debug>(bytes: &[u8], limit: usize) -> io::ErrorKind {
         let mut stream = bytes;
-        block_on(read::<_, M>(&mut stream, limit))
-            .unwrap_err()
-            .kind()
+        block_on(read::<_, M>(&mut stream, limit)).unwrap_err().kind()
     }
 
     #[test]
     fn the_largest_part_and_the_longest_inventory_fit() {
-        let store = Request::Store {
-            digest: Digest([1; 32]),
-            offset: u64::MAX,
-            total: u64::MAX,
-            part: vec![0xff; PART_BYTES],
-        };
+        let store =
+            Request::Store { digest: Digest([1; 32]), offset: u64::MAX, total: u64::MAX, part: vec![0xff; PART_BYTES] };
         assert!(size(&store) <= QUESTION_BYTES);
-        let part = Response::Part {
-            total: u64::MAX,
-            part: vec![0xff; PART_BYTES],
-        };
+        let part = Response::Part { total: u64::MAX, part: vec![0xff; PART_BYTES] };
         assert!(size(&part) <= ANSWER_BYTES);
-        let ids = Response::Inventory {
-            ids: vec![StatementId([9; 32]); IDS_PER_MESSAGE],
-            more: true,
-        };
+        let ids = Response::Inventory { ids: vec![StatementId([9; 32]); IDS_PER_MESSAGE], more: true };
         assert!(size(&ids) <= ANSWER_BYTES);
         assert_eq!(size(&ids), bytes_of(&ids).len());
         let bytes = bytes_of(&store);
@@ -200,30 +171,18 @@ mod tests {
 
     #[test]
     fn what_is_not_one_whole_message_is_an_error_and_never_a_panic() {
-        let request = Request::Inventory {
-            after: Some(StatementId([3; 32])),
-            kinds: Vec::new(),
-        };
+        let request = Request::Inventory { after: Some(StatementId([3; 32])), kinds: Vec::new() };
         let bytes = bytes_of(&request);
         assert_eq!(kind::<Request>(&[], 100), io::ErrorKind::UnexpectedEof);
         // a truncated message looks like a clean end of the stream
         for end in 1..bytes.len() {
-            assert_eq!(
-                kind::<Request>(&bytes[..end], 100),
-                io::ErrorKind::InvalidData
-            );
+            assert_eq!(kind::<Request>(&bytes[..end], 100), io::ErrorKind::InvalidData);
         }
         let mut longer = bytes.clone();
         longer.push(0);
         assert_eq!(kind::<Request>(&longer, 100), io::ErrorKind::InvalidData);
-        assert_eq!(
-            kind::<Request>(&bytes, bytes.len() - 1),
-            io::ErrorKind::FileTooLarge
-        );
-        assert_eq!(
-            kind::<Request>(&vec![0x81; 100_000], 200_000),
-            io::ErrorKind::InvalidData
-        );
+        assert_eq!(kind::<Request>(&bytes, bytes.len() - 1), io::ErrorKind::FileTooLarge);
+        assert_eq!(kind::<Request>(&vec![0x81; 100_000], 200_000), io::ErrorKind::InvalidData);
         // a byte string that claims 2^62 bytes
         let claim = [0x5b, 0x40, 0, 0, 0, 0, 0, 0, 0];
         assert_eq!(kind::<Response>(&claim, 100), io::ErrorKind::InvalidData);
@@ -231,9 +190,7 @@ mod tests {
         for _ in 0..20_000 {
             let mut forged = bytes.clone();
             for _ in 0..3 {
-                state = state
-                    .wrapping_mul(6_364_136_223_846_793_005)
-                    .wrapping_add(1);
+                state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
                 let at = usize::try_from(state >> 33).unwrap() % forged.len();
                 forged[at] = state.to_be_bytes()[0];
             }
@@ -244,9 +201,7 @@ mod tests {
 
     #[test]
     fn a_message_over_the_limit_is_not_written() {
-        let request = Request::Offer {
-            statement: vec![0; 2 * QUESTION_BYTES],
-        };
+        let request = Request::Offer { statement: vec![0; 2 * QUESTION_BYTES] };
         let mut out = Vec::new();
         let refused = block_on(write(&mut out, &request, QUESTION_BYTES)).unwrap_err();
         assert_eq!(refused.kind(), io::ErrorKind::FileTooLarge);

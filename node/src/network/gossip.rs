@@ -1,9 +1,8 @@
 //! The settings of gossipsub: one topic for each network, every message judged, hubs that hold everyone in their mesh.
 
 use libp2p::gossipsub::{
-    Behaviour, ConfigBuilder, IdentTopic, MaxCountSubscriptionFilter, MessageAuthenticity,
-    MessageId, PeerScoreParams, PeerScoreThresholds, TopicScoreParams, ValidationMode,
-    WhitelistSubscriptionFilter,
+    Behaviour, ConfigBuilder, IdentTopic, MaxCountSubscriptionFilter, MessageAuthenticity, MessageId, PeerScoreParams,
+    PeerScoreThresholds, TopicScoreParams, ValidationMode, WhitelistSubscriptionFilter,
 };
 use protocol::wire::id::NetworkId;
 use std::collections::{HashMap, HashSet};
@@ -19,10 +18,8 @@ const FRAME_BYTES: usize = 1024;
 const WAITING_FRAMES: usize = 512;
 
 /// Gossip on exactly one topic.
-pub(super) type Gossip = Behaviour<
-    libp2p::gossipsub::IdentityTransform,
-    MaxCountSubscriptionFilter<WhitelistSubscriptionFilter>,
->;
+pub(super) type Gossip =
+    Behaviour<libp2p::gossipsub::IdentityTransform, MaxCountSubscriptionFilter<WhitelistSubscriptionFilter>>;
 
 /// The topic of `network`: `/quintes/v1/<network id>/announcements`.
 pub(super) fn topic(network: &NetworkId) -> IdentTopic {
@@ -54,11 +51,7 @@ pub(super) fn behaviour(network: &NetworkId, hub: bool) -> Result<Gossip, String
         .forward_queue_duration(Duration::from_secs(5));
     if hub {
         // With the defaults a hub prunes spokes that have no other way: 60 to 95 % delivered. High must exceed the members.
-        settings
-            .mesh_outbound_min(0)
-            .mesh_n_low(100)
-            .mesh_n(200)
-            .mesh_n_high(400);
+        settings.mesh_outbound_min(0).mesh_n_low(100).mesh_n(200).mesh_n_high(400);
     }
     let settings = settings.build().map_err(|error| error.to_string())?;
     let only = MaxCountSubscriptionFilter {
@@ -66,12 +59,9 @@ pub(super) fn behaviour(network: &NetworkId, hub: bool) -> Result<Gossip, String
         max_subscribed_topics: 1,
         max_subscriptions_per_request: 8,
     };
-    let mut gossip: Gossip =
-        Behaviour::new_with_subscription_filter(MessageAuthenticity::Anonymous, settings, only)?;
+    let mut gossip: Gossip = Behaviour::new_with_subscription_filter(MessageAuthenticity::Anonymous, settings, only)?;
     gossip.with_peer_score(score(&topic), thresholds())?;
-    gossip
-        .subscribe(&topic)
-        .map_err(|error| error.to_string())?;
+    gossip.subscribe(&topic).map_err(|error| error.to_string())?;
     Ok(gossip)
 }
 
@@ -110,10 +100,7 @@ fn score(topic: &IdentTopic) -> PeerScoreParams {
 
 /// The defaults, but for opportunistic grafting, which our small scores would set off all the time.
 fn thresholds() -> PeerScoreThresholds {
-    PeerScoreThresholds {
-        opportunistic_graft_threshold: 0.0,
-        ..PeerScoreThresholds::default()
-    }
+    PeerScoreThresholds { opportunistic_graft_threshold: 0.0, ..PeerScoreThresholds::default() }
 }
 
 #[cfg(test)]
@@ -129,10 +116,7 @@ mod tests {
             let topics: Vec<_> = gossip.topics().cloned().collect();
             assert_eq!(topics, [topic(&network).hash()]);
         }
-        assert_eq!(
-            topic(&network).hash().as_str(),
-            format!("/quintes/v1/{}/announcements", "05".repeat(32))
-        );
+        assert_eq!(topic(&network).hash().as_str(), format!("/quintes/v1/{}/announcements", "05".repeat(32)));
     }
 
     #[test]
@@ -142,9 +126,7 @@ mod tests {
         let best = topic.time_in_mesh_weight * topic.time_in_mesh_cap
             + topic.first_message_deliveries_weight * topic.first_message_deliveries_cap;
         assert!(best + topic.invalid_message_deliveries_weight < 0.0);
-        assert!(
-            best + 9.0 * topic.invalid_message_deliveries_weight < thresholds().graylist_threshold
-        );
+        assert!(best + 9.0 * topic.invalid_message_deliveries_weight < thresholds().graylist_threshold);
         score.validate().unwrap();
         thresholds().validate().unwrap();
     }

@@ -10,8 +10,7 @@ pub type PeerKey = [u8; 32];
 
 /// The key pair that Noise authenticates with, from its 32-byte seed (RFC 8032 section 5.1.5).
 pub(super) fn keypair(mut seed: Zeroizing<[u8; 32]>) -> Keypair {
-    Keypair::ed25519_from_bytes(seed.as_mut_slice())
-        .expect("every 32 bytes are a seed of an Ed25519 key")
+    Keypair::ed25519_from_bytes(seed.as_mut_slice()).expect("every 32 bytes are a seed of an Ed25519 key")
 }
 
 /// libp2p's name of `key`, or `None` where the bytes are no point of the curve.

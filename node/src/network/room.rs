@@ -42,21 +42,10 @@ pub(super) const EVENTS: usize = JUDGED + ASKED + 256;
 
 /// What a handle asks of the room.
 pub(super) enum Command {
-    Announce {
-        bytes: Vec<u8>,
-        reply: oneshot::Sender<Result<Published, AnnounceError>>,
-    },
-    Ask {
-        peer: PeerId,
-        request: Request,
-        answer: Answer,
-    },
-    Peers {
-        reply: oneshot::Sender<Vec<PeerInfo>>,
-    },
-    Stop {
-        reply: oneshot::Sender<()>,
-    },
+    Announce { bytes: Vec<u8>, reply: oneshot::Sender<Result<Published, AnnounceError>> },
+    Ask { peer: PeerId, request: Request, answer: Answer },
+    Peers { reply: oneshot::Sender<Vec<PeerInfo>> },
+    Stop { reply: oneshot::Sender<()> },
 }
 
 /// Where the room listens.
@@ -207,16 +196,8 @@ impl Room {
             Command::Announce { bytes, reply } => {
                 let _ = reply.send(self.announce(bytes));
             }
-            Command::Ask {
-                peer,
-                request,
-                answer,
-            } => {
-                if self
-                    .links
-                    .get(&peer)
-                    .is_some_and(|link| link.role.is_some())
-                {
+            Command::Ask { peer, request, answer } => {
+                if self.links.get(&peer).is_some_and(|link| link.role.is_some()) {
                     let direct = &mut self.swarm.behaviour_mut().direct;
                     self.asks.ask(direct, peer, request, answer);
                 } else {
@@ -257,18 +238,11 @@ impl Room {
         match gossip.publish(self.topic.clone(), bytes) {
             Ok(_) => {
                 let listens = |topics: &Vec<&TopicHash>| topics.contains(&&self.topic);
-                Ok(Published::To(
-                    gossip
-                        .all_peers()
-                        .filter(|(_, topics)| listens(topics))
-                        .count(),
-                ))
+                Ok(Published::To(gossip.all_peers().filter(|(_, topics)| listens(topics)).count()))
             }
             Err(PublishError::NoPeersSubscribedToTopic) => Ok(Published::NobodyYet),
             Err(PublishError::Duplicate) => Ok(Published::Before),
-            Err(PublishError::MessageTooLarge) => {
-                Err(AnnounceError::TooLarge { bytes: bytes.len() })
-            }
+            Err(PublishError::MessageTooLarge) => Err(AnnounceError::TooLarge { bytes: bytes.len() }),
             // The other kinds (signing, compression) do not occur in anonymous, plain gossip.
             Err(_) => Err(AnnounceError::Congested),
         }

@@ -45,9 +45,7 @@ pub enum StartError {
     #[error("`{0}` does not say whom to dial: end it with /p2p/ and the peer's id")]
     WhomToDial(Multiaddr),
     /// Listening failed.
-    #[error(
-        "cannot listen on `{address}`: check that the address is this machine's and the port is free"
-    )]
+    #[error("cannot listen on `{address}`: check that the address is this machine's and the port is free")]
     Listen {
         /// The address of the settings.
         address: Multiaddr,
@@ -90,33 +88,20 @@ pub async fn start(
     let identity = peer::keypair(identity_seed);
     let id = identity.public().to_peer_id();
     let key = peer::key_of(&id).expect("the name of an Ed25519 key holds the key");
-    let dialling =
-        Dialling::new(&settings.dial, &id, Instant::now()).map_err(StartError::WhomToDial)?;
+    let dialling = Dialling::new(&settings.dial, &id, Instant::now()).map_err(StartError::WhomToDial)?;
     let role = if settings.hub { Role::Hub } else { Role::Node };
-    let behaviour =
-        Node::new(identity.public(), &settings.network, role).map_err(StartError::Gossip)?;
+    let behaviour = Node::new(identity.public(), &settings.network, role).map_err(StartError::Gossip)?;
     let transport = transport(&identity).map_err(StartError::Key)?;
     let mut swarm = Swarm::new(transport, behaviour, id, swarm_settings());
     for address in &settings.listen {
         swarm
             .listen_on(address.clone())
-            .map_err(|error| StartError::Listen {
-                address: address.clone(),
-                cause: std::io::Error::other(error),
-            })?;
+            .map_err(|error| StartError::Listen { address: address.clone(), cause: std::io::Error::other(error) })?;
     }
     let (commands, commanded) = mpsc::channel(COMMANDS);
     let (told, events) = mpsc::channel(EVENTS);
     let (listens, mut listening) = watch::channel(Listening::default());
-    let room = Room::new(
-        swarm,
-        &settings.network,
-        commanded,
-        told,
-        members,
-        dialling,
-        listens,
-    );
+    let room = Room::new(swarm, &settings.network, commanded, told, members, dialling, listens);
     tokio::spawn(room.run());
     let expected = settings.listen.len();
     let ready = listening.wait_for(|listening| listening.ready.len() >= expected);
@@ -125,15 +110,7 @@ pub async fn start(
         Ok(Ok(_)) => {}
         Ok(Err(_)) | Err(_) => return Err(StartError::NotListening),
     }
-    Ok((
-        Network {
-            key,
-            id,
-            commands,
-            listening,
-        },
-        events,
-    ))
+    Ok((Network { key, id, commands, listening }, events))
 }
 
 impl Network {
@@ -148,9 +125,7 @@ impl Network {
     pub fn local_addresses(&self) -> Vec<Multiaddr> {
         let listening = self.listening.borrow();
         let addresses = listening.addresses.iter();
-        addresses
-            .map(|address| address.clone().with(Protocol::P2p(self.id)))
-            .collect()
+        addresses.map(|address| address.clone().with(Protocol::P2p(self.id))).collect()
     }
 
     /// Announces `bytes`, which the caller has made durable before. Nobody being there to hear it is no error.
@@ -163,10 +138,7 @@ impl Network {
         }
         let (reply, published) = oneshot::channel();
         let command = Command::Announce { bytes, reply };
-        self.commands
-            .send(command)
-            .await
-            .map_err(|_| AnnounceError::Stopped)?;
+        self.commands.send(command).await.map_err(|_| AnnounceError::Stopped)?;
         published.await.map_err(|_| AnnounceError::Stopped)?
     }
 
@@ -179,15 +151,8 @@ impl Network {
         asks::bounded(&request)?;
         let peer = peer::id_of(&peer).ok_or(AskError::NotConnected)?;
         let (answer, answered) = oneshot::channel();
-        let command = Command::Ask {
-            peer,
-            request,
-            answer,
-        };
-        self.commands
-            .send(command)
-            .await
-            .map_err(|_| AskError::Stopped)?;
+        let command = Command::Ask { peer, request, answer };
+        self.commands.send(command).await.map_err(|_| AskError::Stopped)?;
         answered.await.map_err(|_| AskError::Stopped)?
     }
 

@@ -14,12 +14,7 @@ pub(super) struct Tally {
 impl Tally {
     /// At most `each` for one peer and `all` together.
     pub(super) fn new(each: usize, all: usize) -> Self {
-        Self {
-            by_peer: HashMap::new(),
-            total: 0,
-            each,
-            all,
-        }
+        Self { by_peer: HashMap::new(), total: 0, each, all }
     }
 
     /// Counts one more for `peer`, or says no.

@@ -23,9 +23,7 @@ pub(super) const UNNAMED_STREAMS: usize = 32;
 ///
 /// # Errors
 /// Noise could not sign with this key.
-pub(super) fn transport(
-    identity: &Keypair,
-) -> Result<Boxed<(PeerId, StreamMuxerBox)>, noise::Error> {
+pub(super) fn transport(identity: &Keypair) -> Result<Boxed<(PeerId, StreamMuxerBox)>, noise::Error> {
     let tcp = || tcp::tokio::Transport::new(tcp::Config::default().nodelay(true));
     // A machine without a resolver's configuration still reaches numeric addresses; it asks no resolver of our choice.
     let named = dns::tokio::Transport::system(tcp()).unwrap_or_else(|_| {

@@ -12,9 +12,7 @@ use std::time::{Instant, SystemTime};
 impl Room {
     pub(super) fn dial_due(&mut self) {
         let allowed = self.swarm.behaviour().admission.allowed_peers();
-        let due = self
-            .dialling
-            .take_due(Instant::now(), |peer| allowed.contains(peer));
+        let due = self.dialling.take_due(Instant::now(), |peer| allowed.contains(peer));
         for (peer, addresses) in due {
             let call = DialOpts::peer_id(peer)
                 .condition(PeerCondition::DisconnectedAndNotDialing)
@@ -44,9 +42,7 @@ impl Room {
     pub(super) fn on_swarm(&mut self, event: SwarmEvent<NodeEvent>) {
         match event {
             SwarmEvent::Behaviour(event) => self.on_behaviour(event),
-            SwarmEvent::ConnectionEstablished {
-                peer_id, endpoint, ..
-            } => {
+            SwarmEvent::ConnectionEstablished { peer_id, endpoint, .. } => {
                 self.dialling.connected(&peer_id);
                 self.links.entry(peer_id).or_insert_with(|| Link {
                     address: endpoint.get_remote_address().clone(),
@@ -55,27 +51,16 @@ impl Room {
                     role: None,
                 });
             }
-            SwarmEvent::ConnectionClosed {
-                peer_id,
-                num_established: 0,
-                ..
-            } => {
+            SwarmEvent::ConnectionClosed { peer_id, num_established: 0, .. } => {
                 self.disconnected(peer_id);
             }
-            SwarmEvent::OutgoingConnectionError {
-                peer_id: Some(peer),
-                error,
-                ..
-            } => {
+            SwarmEvent::OutgoingConnectionError { peer_id: Some(peer), error, .. } => {
                 self.unreachable(&peer, &error);
             }
             SwarmEvent::IncomingConnectionError { peer_id, error, .. } => {
                 tracing::debug!(peer = ?peer_id, %error, "a connection was not admitted");
             }
-            SwarmEvent::NewListenAddr {
-                listener_id,
-                address,
-            } => {
+            SwarmEvent::NewListenAddr { listener_id, address } => {
                 tracing::info!(%address, "listening");
                 self.listening.send_modify(|listening| {
                     listening.ready.insert(listener_id);
@@ -91,9 +76,7 @@ impl Room {
             SwarmEvent::ListenerClosed { addresses, .. } => {
                 tracing::error!(?addresses, "a listener ended: restart the node");
                 self.listening.send_modify(|listening| {
-                    listening
-                        .addresses
-                        .retain(|known| !addresses.contains(known));
+                    listening.addresses.retain(|known| !addresses.contains(known));
                 });
             }
             SwarmEvent::ListenerError { error, .. } => {
@@ -111,11 +94,7 @@ impl Room {
                 self.spoke(peer_id, Role::of_agent(&info.agent_version));
             }
             NodeEvent::Identify(_) => {}
-            NodeEvent::Ping(ping::Event {
-                peer,
-                connection,
-                result,
-            }) => match result {
+            NodeEvent::Ping(ping::Event { peer, connection, result }) => match result {
                 Ok(_) | Err(ping::Failure::Unsupported) => {}
                 Err(error) => {
                     // libp2p only reports this; a peer that vanished without a word would stay for ever.
@@ -123,9 +102,7 @@ impl Room {
                     self.swarm.close_connection(connection);
                 }
             },
-            NodeEvent::Admission(never) | NodeEvent::Limits(never) | NodeEvent::Memory(never) => {
-                match never {}
-            }
+            NodeEvent::Admission(never) | NodeEvent::Limits(never) | NodeEvent::Memory(never) => match never {},
         }
     }
 
@@ -137,24 +114,14 @@ impl Room {
         if link.role.replace(role).is_none() {
             let outbound = link.outbound;
             self.dialling.settled(&peer);
-            self.news.push_back((
-                peer,
-                Event::Connected {
-                    peer: key,
-                    role,
-                    outbound,
-                },
-            ));
+            self.news.push_back((peer, Event::Connected { peer: key, role, outbound }));
         }
     }
 
     fn disconnected(&mut self, peer: PeerId) {
         self.dialling.lost(&peer, Instant::now(), chance());
         self.asks.lost(&peer);
-        let spoken = self
-            .links
-            .remove(&peer)
-            .is_some_and(|link| link.role.is_some());
+        let spoken = self.links.remove(&peer).is_some_and(|link| link.role.is_some());
         let Some(key) = key_of(&peer).filter(|_| spoken) else {
             tracing::debug!(%peer, "closed before it spoke: it may not have admitted this node");
             return;
@@ -165,9 +132,7 @@ impl Room {
             Some((at, Event::Connected { .. })) => {
                 self.news.remove(at);
             }
-            _ => self
-                .news
-                .push_back((peer, Event::Disconnected { peer: key })),
+            _ => self.news.push_back((peer, Event::Disconnected { peer: key })),
         }
     }
 }

@@ -12,11 +12,7 @@ use protocol::wire::message::{Request, Response};
 impl Room {
     pub(super) fn on_gossip(&mut self, event: gossipsub::Event) {
         match event {
-            gossipsub::Event::Message {
-                propagation_source,
-                message_id,
-                message,
-            } => {
+            gossipsub::Event::Message { propagation_source, message_id, message } => {
                 self.judge(message_id, propagation_source, message.data);
             }
             gossipsub::Event::Subscribed { topic, .. } if topic == self.topic => {
@@ -39,14 +35,8 @@ impl Room {
         };
         let (verdict, read) = VerdictReply::new();
         // Not taken (the owner is behind, or gone): the slip is dropped, which is Ignore.
-        let _ = self.events.try_send(Event::Announced {
-            from,
-            bytes,
-            verdict,
-        });
-        self.verdicts.push(Box::pin(async move {
-            (id, source, read.await.unwrap_or(Verdict::Ignore))
-        }));
+        let _ = self.events.try_send(Event::Announced { from, bytes, verdict });
+        self.verdicts.push(Box::pin(async move { (id, source, read.await.unwrap_or(Verdict::Ignore)) }));
     }
 
     pub(super) fn report(&mut self, id: &MessageId, from: &PeerId, verdict: Verdict) {
@@ -65,21 +55,14 @@ impl Room {
         let direct = &mut self.swarm.behaviour_mut().direct;
         match event {
             request_response::Event::Message { peer, message, .. } => match message {
-                request_response::Message::Request {
-                    request, channel, ..
-                } => {
+                request_response::Message::Request { request, channel, .. } => {
                     self.asked(peer, request, channel);
                 }
-                request_response::Message::Response {
-                    request_id,
-                    response,
-                } => {
+                request_response::Message::Response { request_id, response } => {
                     self.asks.finish(direct, request_id, Ok(response));
                 }
             },
-            request_response::Event::OutboundFailure {
-                request_id, error, ..
-            } => {
+            request_response::Event::OutboundFailure { request_id, error, .. } => {
                 self.asks.finish(direct, request_id, Err(error.into()));
             }
             request_response::Event::InboundFailure { peer, error, .. } => {
@@ -96,12 +79,7 @@ impl Room {
         };
         let (answer, read) = AnswerReply::new();
         // Not taken (the owner is behind, or gone): the slip is dropped, which declines.
-        let _ = self.events.try_send(Event::Asked {
-            from,
-            request,
-            answer,
-        });
-        self.answers
-            .push(Box::pin(async move { (channel, peer, read.await.ok()) }));
+        let _ = self.events.try_send(Event::Asked { from, request, answer });
+        self.answers.push(Box::pin(async move { (channel, peer, read.await.ok()) }));
     }
 }

@@ -31,14 +31,13 @@ pub(super) struct Owner {
 pub(super) const ACCEPTS: Owner = Owner {
     judge: |_| Some(Verdict::Accept),
     answer: |request| match request {
-        Request::Blob { offset, .. } => Some(Response::Part {
-            total: 3 * PART_BYTES as u64,
-            part: vec![offset.to_be_bytes()[7]; PART_BYTES],
-        }),
+        Request::Blob { offset, .. } => {
+            Some(Response::Part { total: 3 * PART_BYTES as u64, part: vec![offset.to_be_bytes()[7]; PART_BYTES] })
+        }
         Request::Store { part, .. } if part.len() == PART_BYTES => Some(Response::Taken),
-        Request::Inventory { .. } => Some(Response::Statements {
-            statements: vec![serde_bytes::ByteBuf::from(vec![0; ANSWER_BYTES])],
-        }),
+        Request::Inventory { .. } => {
+            Some(Response::Statements { statements: vec![serde_bytes::ByteBuf::from(vec![0; ANSWER_BYTES])] })
+        }
         _ => None,
     },
 };
@@ -62,16 +61,8 @@ pub(super) fn keys(of: &[u8]) -> Members {
 }
 
 pub(super) fn settings(listen: Option<&str>, dial: Vec<Multiaddr>, hub: bool) -> Settings {
-    let listen = listen
-        .iter()
-        .map(|address| address.parse().unwrap())
-        .collect();
-    Settings {
-        network: NetworkId([42; 32]),
-        listen,
-        dial,
-        hub,
-    }
+    let listen = listen.iter().map(|address| address.parse().unwrap()).collect();
+    Settings { network: NetworkId([42; 32]), listen, dial, hub }
 }
 
 impl Member {
@@ -88,9 +79,7 @@ impl Member {
                         }
                         hears.send(Heard::Announced(bytes))
                     }
-                    Event::Asked {
-                        request, answer, ..
-                    } => {
+                    Event::Asked { request, answer, .. } => {
                         if let Some(response) = (owner.answer)(request) {
                             answer.give(response);
                         }
@@ -101,21 +90,11 @@ impl Member {
                 };
             }
         });
-        Self {
-            network,
-            heard,
-            members: sender,
-        }
+        Self { network, heard, members: sender }
     }
 
     pub(super) async fn hub(of: u8, members: &[u8]) -> Self {
-        Self::start(
-            of,
-            members,
-            settings(Some("/ip4/127.0.0.1/tcp/0"), vec![], true),
-            ACCEPTS,
-        )
-        .await
+        Self::start(of, members, settings(Some("/ip4/127.0.0.1/tcp/0"), vec![], true), ACCEPTS).await
     }
 
     /// A TRE that listens nowhere.
@@ -125,10 +104,7 @@ impl Member {
     }
 
     pub(super) async fn hear(&mut self) -> Heard {
-        tokio::time::timeout(PATIENCE, self.heard.recv())
-            .await
-            .unwrap()
-            .unwrap()
+        tokio::time::timeout(PATIENCE, self.heard.recv()).await.unwrap().unwrap()
     }
 
     pub(super) async fn hear_exactly(&mut self, expected: Heard) {
@@ -181,9 +157,5 @@ impl Member {
 pub(super) const PROBE: &[u8] = b"probe ";
 
 pub(super) fn blob(offset: u64) -> Request {
-    Request::Blob {
-        digest: Digest([1; 32]),
-        offset,
-        hops: 0,
-    }
+    Request::Blob { digest: Digest([1; 32]), offset, hops: 0 }
 }
