@@ -1,0 +1,168 @@
+//! The engine's session: it knows the granted relations and the allowed functions, and it can neither write, spill nor look around.
+
+use super::{DatabaseError, OpenError, Reading, Table};
+use crate::statement::{Statement, is_allowed_function, on_deep_stack, parse};
+use datafusion::catalog::TableProvider;
+use datafusion::common::{Column, DataFusionError, ParamValues, ScalarValue, TableReference};
+use datafusion::datasource::file_format::FileFormat;
+use datafusion::datasource::file_format::csv::CsvFormat;
+use datafusion::datasource::file_format::parquet::ParquetFormat;
+use datafusion::datasource::listing::{ListingOptions, ListingTable, ListingTableConfig, ListingTableUrl};
+use datafusion::datasource::{ViewTable, provider_as_source};
+use datafusion::execution::context::{SQLOptions, SessionContext};
+use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
+use datafusion::execution::memory_pool::GreedyMemoryPool;
+use datafusion::execution::runtime_env::RuntimeEnvBuilder;
+use datafusion::execution::session_state::SessionStateBuilder;
+use datafusion::execution::{SendableRecordBatchStream, SessionStateDefaults};
+use datafusion::logical_expr::{Expr, LogicalPlanBuilder};
+use datafusion::physical_plan::execute_stream;
+use datafusion::prelude::SessionConfig;
+use datafusion::sql::parser::Statement as Parsed;
+use std::path::Path;
+use std::sync::Arc;
+use tokio::runtime::Handle;
+
+/// How many rows the engine makes at a time.
+const BATCH_ROWS: usize = 8_192;
+
+/// A session over the granted relations.
+pub(super) struct Session(SessionContext);
+
+fn engine(error: DataFusionError) -> OpenError {
+    OpenError::Engine(Box::new(error))
+}
+
+impl Session {
+    /// An empty session whose queries may hold `memory_bytes` together.
+    pub(super) fn new(memory_bytes: usize) -> Result<Self, OpenError> {
+        let runtime = RuntimeEnvBuilder::new()
+            .with_memory_pool(Arc::new(GreedyMemoryPool::new(memory_bytes)))
+            .with_disk_manager_builder(DiskManagerBuilder::default().with_mode(DiskManagerMode::Disabled))
+            .build_arc()
+            .map_err(engine)?;
+        let config = SessionConfig::new()
+            .with_target_partitions(1)
+            .with_batch_size(BATCH_ROWS)
+            .with_information_schema(false)
+            .with_repartition_file_scans(false);
+        let scalars = SessionStateDefaults::default_scalar_functions().into_iter();
+        let aggregates = SessionStateDefaults::default_aggregate_functions().into_iter();
+        let windows = SessionStateDefaults::default_window_functions().into_iter();
+        let state = SessionStateBuilder::new()
+            .with_config(config)
+            .with_runtime_env(runtime)
+            .with_expr_planners(SessionStateDefaults::default_expr_planners())
+            .with_scalar_functions(scalars.filter(|f| is_listed(f.name(), f.aliases())).collect())
+            .with_aggregate_functions(aggregates.filter(|f| is_listed(f.name(), f.aliases())).collect())
+            .with_window_functions(windows.filter(|f| is_listed(f.name(), f.aliases())).collect())
+            .build();
+        Ok(Self(SessionContext::new_with_state(state)))
+    }
+
+    /// The engine itself, to be asked what the parser would deny.
+    #[cfg(test)]
+    pub(super) fn context(&self) -> &SessionContext {
+        &self.0
+    }
+
+    /// Makes a table known under its name.
+    pub(super) fn register(&self, name: &str, table: &Table) -> Result<(), OpenError> {
+        let provider = provider(name, table).map_err(engine)?;
+        self.0.register_table(TableReference::bare(name), provider).map_err(engine)?;
+        Ok(())
+    }
+
+    /// Plans an admitted statement and starts it. Nothing of it runs until the stream is read; dropping the stream ends it.
+    pub(super) async fn query(
+        &self,
+        statement: &Statement,
+        parameters: Vec<ScalarValue>,
+    ) -> Result<SendableRecordBatchStream, DatabaseError> {
+        let context = self.0.clone();
+        let sql = statement.sql().to_owned();
+        let runtime = Handle::current();
+        // a plan is walked recursively by every rule of the optimiser
+        let planned =
+            tokio::task::spawn_blocking(move || on_deep_stack(|| runtime.block_on(plan(&context, &sql, parameters))));
+        planned.await.map_err(|error| DatabaseError::Failed(Box::new(error)))?
+    }
+}
+
+/// From the admitted text to a stream that has not begun.
+async fn plan(
+    context: &SessionContext,
+    sql: &str,
+    parameters: Vec<ScalarValue>,
+) -> Result<SendableRecordBatchStream, DatabaseError> {
+    let invalid = |error: DataFusionError| DatabaseError::Invalid(Box::new(error));
+    let tree = parse(sql).map_err(|error| DatabaseError::Invalid(Box::new(error)))?;
+    let parsed = Parsed::Statement(Box::new(sqlparser::ast::Statement::Query(Box::new(tree))));
+    let state = context.state();
+    let plan = state.statement_to_plan(parsed).await.map_err(invalid)?;
+    SQLOptions::new()
+        .with_allow_ddl(false)
+        .with_allow_dml(false)
+        .with_allow_statements(false)
+        .verify_plan(&plan)
+        .map_err(invalid)?;
+    let plan = if parameters.is_empty() {
+        plan
+    } else {
+        plan.with_param_values(ParamValues::from(parameters)).map_err(invalid)?
+    };
+    let plan = state.create_physical_plan(&plan).await.map_err(invalid)?;
+    execute_stream(plan, context.task_ctx()).map_err(|error| DatabaseError::Failed(Box::new(error)))
+}
+
+/// Whether a function of the engine is one that a statement may call, under any of its names.
+fn is_listed(name: &str, aliases: &[String]) -> bool {
+    is_allowed_function(name) || aliases.iter().any(|alias| is_allowed_function(alias))
+}
+
+/// What the engine reads a table with.
+fn provider(name: &str, table: &Table) -> Result<Arc<dyn TableProvider>, DataFusionError> {
+    match &table.reading {
+        Reading::Delimited { file, delimiter, newlines, schema } => {
+            let format = CsvFormat::default()
+                .with_has_header(true)
+                .with_delimiter(*delimiter)
+                .with_newlines_in_values(*newlines);
+            let config = ListingTableConfig::new(url(file)?)
+                .with_listing_options(options(Arc::new(format)))
+                .with_schema(Arc::clone(schema));
+            Ok(Arc::new(ListingTable::try_new(config)?))
+        }
+        Reading::Parquet { files, schema, picked } => {
+            let urls = files.iter().map(|file| url(file)).collect::<Result<Vec<_>, _>>()?;
+            let config = ListingTableConfig::new_with_multi_paths(urls)
+                .with_listing_options(options(Arc::new(ParquetFormat::default())))
+                .with_schema(Arc::clone(schema));
+            let files = provider_as_source(Arc::new(ListingTable::try_new(config)?));
+            // the view gives the columns their names in lower case and leaves out what a query cannot have
+            let columns = picked.iter().zip(&table.columns).map(|(i, column)| {
+                let own = schema.field(*i).name();
+                Expr::Column(Column::new(Some(TableReference::bare(name)), own)).alias(&column.name)
+            });
+            let plan = LogicalPlanBuilder::scan(TableReference::bare(name), files, None)?.project(columns)?.build()?;
+            Ok(Arc::new(ViewTable::new(plan, None)))
+        }
+    }
+}
+
+/// Files by their names alone: no extension, no partition columns.
+fn options(format: Arc<dyn FileFormat>) -> ListingOptions {
+    ListingOptions::new(format).with_file_extension("")
+}
+
+/// A path as the engine's listing takes it: every byte that means something there is escaped.
+fn url(path: &Path) -> Result<ListingTableUrl, DataFusionError> {
+    let mut url = String::from("file://");
+    for byte in path.as_os_str().as_encoded_bytes() {
+        match byte {
+            b'/' | b'-' | b'_' | b'.' | b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' => url.push(char::from(*byte)),
+            _ => url.push_str(&format!("%{byte:02X}")),
+        }
+    }
+    ListingTableUrl::parse(url)
+}
