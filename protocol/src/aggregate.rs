@@ -72,15 +72,10 @@ pub fn aggregate(answers: BTreeMap<String, Answer>) -> Result<Aggregate, Aggrega
     for (tre, answer) in answers {
         let state = match answer {
             // A release of nothing adds nothing: the owner let no output out.
-            Answer::Released(tables) if tables.is_empty() => {
-                State::Declined("released no output".to_owned())
-            }
+            Answer::Released(tables) if tables.is_empty() => State::Declined("released no output".to_owned()),
             Answer::Released(tables) => {
                 for (output, table) in tables {
-                    parts.entry(output).or_default().push(Part {
-                        tre: tre.clone(),
-                        table,
-                    });
+                    parts.entry(output).or_default().push(Part { tre: tre.clone(), table });
                 }
                 State::Contributed
             }
@@ -96,34 +91,23 @@ pub fn aggregate(answers: BTreeMap<String, Answer>) -> Result<Aggregate, Aggrega
             Err(source) => return Err(AggregateError { output, source }),
         };
     }
-    Ok(Aggregate {
-        outputs,
-        contributions,
-    })
+    Ok(Aggregate { outputs, contributions })
 }
 
 /// The bars of a histogram, where a bin begins and how many are in it, when the table is one: its only key is a number and it has a count
 /// of rows or of subjects. Sorted by bin; rows without a bin or a count are left out.
 #[must_use]
 pub fn histogram_of(table: &Table) -> Option<Vec<(f64, f64)>> {
-    let mut keys = table
-        .columns
-        .iter()
-        .enumerate()
-        .filter(|(_, column)| column.role == Role::Key);
+    let mut keys = table.columns.iter().enumerate().filter(|(_, column)| column.role == Role::Key);
     let (key, column) = keys.next()?;
-    let count = [Measure::Count, Measure::Subjects]
-        .into_iter()
-        .find_map(|measure| table.column_of(&Role::Measure(measure)))?;
+    let count =
+        [Measure::Count, Measure::Subjects].into_iter().find_map(|measure| table.column_of(&Role::Measure(measure)))?;
     if keys.next().is_some() || !column.ty.is_number() {
         return None;
     }
     let number = |row: &[Cell], column: usize| row.get(column).and_then(Cell::number);
-    let mut bars: Vec<(f64, f64)> = table
-        .rows
-        .iter()
-        .filter_map(|row| number(row, key).zip(number(row, count)))
-        .collect();
+    let mut bars: Vec<(f64, f64)> =
+        table.rows.iter().filter_map(|row| number(row, key).zip(number(row, count))).collect();
     bars.sort_by(|(left, _), (right, _)| left.total_cmp(right));
     Some(bars)
 }

@@ -57,7 +57,9 @@ pub(crate) struct Correlation {
     /// `pmcc_x_y`.
     pub(crate) name: String,
     covariance: usize,
+    mean_x: usize,
     variance_x: usize,
+    mean_y: usize,
     variance_y: usize,
 }
 
@@ -68,15 +70,9 @@ impl Plan {
     /// The place of a figure and the measure that is missing beside it.
     pub(crate) fn of(columns: &[Column]) -> Result<Self, (usize, Measure)> {
         let find = |measure: &Measure| {
-            columns
-                .iter()
-                .position(|column| matches!(&column.role, Role::Measure(other) if other == measure))
+            columns.iter().position(|column| matches!(&column.role, Role::Measure(other) if other == measure))
         };
-        let mut plan = Self {
-            keys: Vec::new(),
-            figures: Vec::new(),
-            correlations: Vec::new(),
-        };
+        let mut plan = Self { keys: Vec::new(), figures: Vec::new(), correlations: Vec::new() };
         for (column, described) in columns.iter().enumerate() {
             let need = |measure: Measure| find(&measure).ok_or((column, measure));
             let single = |x: &String, products: bool| -> Result<Source, (usize, Measure)> {
@@ -97,35 +93,34 @@ impl Plan {
                     plan.keys.push(column);
                     Figure::Key
                 }
-                Role::Measure(Measure::Count | Measure::Subjects | Measure::CountOf(_)) => {
-                    Figure::Count
+                Role::Measure(Measure::Count | Measure::Subjects | Measure::CountOf(_)) => Figure::Count,
+                Role::Measure(Measure::Sum(x)) => {
+                    Figure::Sum { count: find(&Measure::CountOf(x.clone())), ty: described.ty }
                 }
-                Role::Measure(Measure::Sum(x)) => Figure::Sum {
-                    count: find(&Measure::CountOf(x.clone())),
-                    ty: described.ty,
-                },
                 Role::Measure(Measure::Mean(x)) => Figure::Mean(single(x, false)?),
                 Role::Measure(Measure::Variance(x)) => Figure::Variance(single(x, true)?),
                 Role::Measure(Measure::Covariance(x, y)) => {
-                    if let (Some(variance_x), Some(variance_y)) = (
-                        find(&Measure::Variance(x.clone())),
-                        find(&Measure::Variance(y.clone())),
-                    ) {
-                        plan.correlations.push(Correlation {
-                            name: format!("pmcc_{x}_{y}"),
-                            covariance: column,
-                            variance_x,
-                            variance_y,
-                        });
-                    }
-                    Figure::Covariance(Source {
+                    let source = Source {
                         column,
                         count: need(Measure::CountOf(x.clone()))?,
                         other_count: find(&Measure::CountOf(y.clone())),
                         mean_x: need(Measure::Mean(x.clone()))?,
                         mean_y: need(Measure::Mean(y.clone()))?,
                         products: Some(column),
-                    })
+                    };
+                    if let (Some(variance_x), Some(variance_y)) =
+                        (find(&Measure::Variance(x.clone())), find(&Measure::Variance(y.clone())))
+                    {
+                        plan.correlations.push(Correlation {
+                            name: format!("pmcc_{x}_{y}"),
+                            covariance: column,
+                            mean_x: source.mean_x,
+                            variance_x,
+                            mean_y: source.mean_y,
+                            variance_y,
+                        });
+                    }
+                    Figure::Covariance(source)
                 }
             };
             plan.figures.push(figure);
@@ -139,63 +134,51 @@ pub(crate) fn merge_group(plan: &Plan, rows: &[(usize, &[Cell])]) -> Result<Vec<
     let mut merged = Vec::with_capacity(plan.figures.len() + plan.correlations.len());
     for (column, figure) in plan.figures.iter().enumerate() {
         merged.push(match figure {
-            Figure::Key => rows
-                .first()
-                .map_or(Cell::Null, |(_, row)| row[column].clone()),
+            Figure::Key => rows.first().map_or(Cell::Null, |(_, row)| row[column].clone()),
             Figure::Count => add_counts(rows, column)?,
             Figure::Sum { count, ty } => add_sums(rows, column, *count, *ty)?,
-            Figure::Mean(source) => real(
-                merge_moments(rows, source)?
-                    .filter(|moments| moments.count > 0.0)
-                    .map(|moments| moments.mean_x),
-            ),
+            Figure::Mean(source) => {
+                real(merge_moments(rows, source)?.filter(|moments| moments.count > 0.0).map(|moments| moments.mean_x))
+            }
             Figure::Variance(source) | Figure::Covariance(source) => {
                 real(merge_moments(rows, source)?.and_then(|moments| moments.covariance()))
             }
         });
     }
     for correlation in &plan.correlations {
-        merged.push(real(correlate(
-            merged[correlation.covariance].number(),
-            merged[correlation.variance_x].number(),
-            merged[correlation.variance_y].number(),
-        )));
+        merged.push(real(correlate(&merged, correlation)));
     }
     Ok(merged)
 }
 
 /// A figure, or null where there is none or it is beyond a double.
 fn real(value: Option<f64>) -> Cell {
-    value
-        .filter(|value| value.is_finite())
-        .map_or(Cell::Null, |value| Cell::Real(value + 0.0))
+    value.filter(|value| value.is_finite()).map_or(Cell::Null, |value| Cell::Real(value + 0.0))
 }
 
+/// A variance under this share of the mean's square is what rounding left of none: means that are rounded to twelve digits differ by less
+/// than 1e-11 of themselves.
+const NO_VARIANCE: f64 = 1e-22;
+
 /// Cov(x, y) / (sd(x) · sd(y)); none where a column does not vary. Rounding cannot carry it beyond ±1.
-fn correlate(
-    covariance: Option<f64>,
-    variance_x: Option<f64>,
-    variance_y: Option<f64>,
-) -> Option<f64> {
-    let (variance_x, variance_y) = (variance_x?, variance_y?);
-    if variance_x <= 0.0 || variance_y <= 0.0 {
-        return None;
-    }
-    Some((covariance? / variance_x.sqrt() / variance_y.sqrt()).clamp(-1.0, 1.0))
+fn correlate(row: &[Cell], correlation: &Correlation) -> Option<f64> {
+    let deviation = |mean: usize, variance: usize| {
+        let (mean, variance) = (row[mean].number()?, row[variance].number()?);
+        (variance > NO_VARIANCE * mean * mean).then(|| variance.sqrt())
+    };
+    let by_x = deviation(correlation.mean_x, correlation.variance_x)?;
+    let by_y = deviation(correlation.mean_y, correlation.variance_y)?;
+    let covariance = row[correlation.covariance].number()?;
+    Some((covariance / by_x / by_y).clamp(-1.0, 1.0))
 }
 
 fn add_counts(rows: &[(usize, &[Cell])], column: usize) -> Result<Cell, Fault> {
     let mut total = 0_i64;
     for (part, row) in rows {
         total = match row[column] {
-            Cell::Integer(value) if value >= 0 => {
-                total.checked_add(value).ok_or(Fault::Overflow { column })?
-            }
+            Cell::Integer(value) if value >= 0 => total.checked_add(value).ok_or(Fault::Overflow { column })?,
             _ => {
-                return Err(Fault::NotAFigure {
-                    part: *part,
-                    column,
-                });
+                return Err(Fault::NotAFigure { part: *part, column });
             }
         };
     }
@@ -210,12 +193,7 @@ fn count_in(row: &[Cell], column: usize) -> Option<f64> {
     }
 }
 
-fn add_sums(
-    rows: &[(usize, &[Cell])],
-    column: usize,
-    count: Option<usize>,
-    ty: CellType,
-) -> Result<Cell, Fault> {
+fn add_sums(rows: &[(usize, &[Cell])], column: usize, count: Option<usize>, ty: CellType) -> Result<Cell, Fault> {
     let mut exact = Some(0_i64);
     let mut sum = Sum::default();
     let mut seen = false;
@@ -223,18 +201,13 @@ fn add_sums(
         let cell = &row[column];
         match (cell, cell.number()) {
             (Cell::Null, _) => {
-                let there = count
-                    .and_then(|count| count_in(row, count))
-                    .is_some_and(|count| count > 0.0);
+                let there = count.and_then(|count| count_in(row, count)).is_some_and(|count| count > 0.0);
                 if there {
                     return Ok(Cell::Null);
                 }
             }
             (_, None) => {
-                return Err(Fault::NotAFigure {
-                    part: *part,
-                    column,
-                });
+                return Err(Fault::NotAFigure { part: *part, column });
             }
             (Cell::Integer(value), _) => {
                 seen = true;
@@ -257,28 +230,17 @@ fn add_sums(
 fn merge_moments(rows: &[(usize, &[Cell])], source: &Source) -> Result<Option<Moments>, Fault> {
     let mut whole = Moments::default();
     for (part, row) in rows {
-        let count = |column: usize| {
-            count_in(row, column).ok_or(Fault::NotAFigure {
-                part: *part,
-                column,
-            })
-        };
+        let count = |column: usize| count_in(row, column).ok_or(Fault::NotAFigure { part: *part, column });
         let figure = |column: usize| match (&row[column], row[column].number()) {
             (Cell::Null, _) => Ok(None),
-            (_, None) => Err(Fault::NotAFigure {
-                part: *part,
-                column,
-            }),
+            (_, None) => Err(Fault::NotAFigure { part: *part, column }),
             (_, number) => Ok(number),
         };
         let rows_here = count(source.count)?;
         if let Some(other) = source.other_count
             && count(other)?.total_cmp(&rows_here).is_ne()
         {
-            return Err(Fault::Unpaired {
-                part: *part,
-                column: source.column,
-            });
+            return Err(Fault::Unpaired { part: *part, column: source.column });
         }
         if rows_here < 1.0 {
             continue;
@@ -294,12 +256,7 @@ fn merge_moments(rows: &[(usize, &[Cell])], source: &Source) -> Result<Option<Mo
             },
             _ => 0.0,
         };
-        whole = whole.with(Moments {
-            count: rows_here,
-            mean_x,
-            mean_y,
-            products,
-        });
+        whole = whole.with(Moments { count: rows_here, mean_x, mean_y, products });
     }
     Ok(Some(whole))
 }

@@ -73,9 +73,7 @@ pub enum MergeError {
         needs: Measure,
     },
     /// Some columns are figures of the host and some are not.
-    #[error(
-        "the column `{column}` is opaque and stands beside figures that merge; write it to an output of its own"
-    )]
+    #[error("the column `{column}` is opaque and stands beside figures that merge; write it to an output of its own")]
     OpaqueColumn {
         /// The opaque column.
         column: String,
@@ -126,9 +124,7 @@ pub fn merge(parts: &[Part]) -> Result<Merged, MergeError> {
     parts.sort_by(|left, right| left.tre.cmp(&right.tre));
     let first = *parts.first().ok_or(MergeError::NoParts)?;
     if let Some(pair) = parts.windows(2).find(|pair| pair[0].tre == pair[1].tre) {
-        return Err(MergeError::RepeatedTre {
-            tre: pair[0].tre.clone(),
-        });
+        return Err(MergeError::RepeatedTre { tre: pair[0].tre.clone() });
     }
     for part in &parts {
         let same = part.table.columns.len() == first.table.columns.len()
@@ -138,65 +134,34 @@ pub fn merge(parts: &[Part]) -> Result<Merged, MergeError> {
                 .iter()
                 .zip(&first.table.columns)
                 .all(|(one, other)| one.name == other.name && one.role == other.role)
-            && part
-                .table
-                .rows
-                .iter()
-                .all(|row| row.len() == first.table.columns.len());
+            && part.table.rows.iter().all(|row| row.len() == first.table.columns.len());
         if !same {
-            return Err(MergeError::ColumnsDiffer {
-                first: first.tre.clone(),
-                tre: part.tre.clone(),
-            });
+            return Err(MergeError::ColumnsDiffer { first: first.tre.clone(), tre: part.tre.clone() });
         }
     }
-    if first.table.tier() == Tier::Opaque {
-        concatenate(&parts)
-    } else {
-        combine(&parts)
-    }
+    if first.table.tier() == Tier::Opaque { concatenate(&parts) } else { combine(&parts) }
 }
 
 /// Puts opaque rows under each other, behind the name of their TRE.
 fn concatenate(parts: &[&Part]) -> Result<Merged, MergeError> {
     let columns = &parts[0].table.columns;
-    let figure = columns
-        .iter()
-        .any(|column| matches!(column.role, Role::Measure(_)));
-    if let Some(opaque) = columns
-        .iter()
-        .find(|column| figure && column.role == Role::Opaque)
-    {
-        return Err(MergeError::OpaqueColumn {
-            column: opaque.name.clone(),
-        });
+    let figure = columns.iter().any(|column| matches!(column.role, Role::Measure(_)));
+    if let Some(opaque) = columns.iter().find(|column| figure && column.role == Role::Opaque) {
+        return Err(MergeError::OpaqueColumn { column: opaque.name.clone() });
     }
     if columns.iter().any(|column| column.name == ORIGIN) {
-        return Err(MergeError::NameTaken {
-            column: ORIGIN.to_owned(),
-        });
+        return Err(MergeError::NameTaken { column: ORIGIN.to_owned() });
     }
     let (columns, tables) = unify(parts)?;
-    let origin = Column {
-        name: ORIGIN.to_owned(),
-        ty: CellType::Text,
-        role: Role::Key,
-    };
+    let origin = Column { name: ORIGIN.to_owned(), ty: CellType::Text, role: Role::Key };
     let mut merged = Merged {
-        table: Table {
-            columns: std::iter::once(origin).chain(columns).collect(),
-            rows: Vec::new(),
-        },
+        table: Table { columns: std::iter::once(origin).chain(columns).collect(), rows: Vec::new() },
         contributors: names(parts),
         row_contributors: Vec::new(),
     };
     for (place, (part, rows)) in parts.iter().zip(tables).enumerate() {
         for row in rows {
-            merged.table.rows.push(
-                std::iter::once(Cell::Text(part.tre.clone()))
-                    .chain(row)
-                    .collect(),
-            );
+            merged.table.rows.push(std::iter::once(Cell::Text(part.tre.clone())).chain(row).collect());
             merged.row_contributors.push(vec![place]);
         }
     }
@@ -206,10 +171,8 @@ fn concatenate(parts: &[&Part]) -> Result<Merged, MergeError> {
 /// Merges the figures of equal groups.
 fn combine(parts: &[&Part]) -> Result<Merged, MergeError> {
     let (mut columns, tables) = unify(parts)?;
-    let plan = Plan::of(&columns).map_err(|(column, needs)| MergeError::Missing {
-        column: columns[column].name.clone(),
-        needs,
-    })?;
+    let plan = Plan::of(&columns)
+        .map_err(|(column, needs)| MergeError::Missing { column: columns[column].name.clone(), needs })?;
     let mut groups: BTreeMap<Key<'_>, Vec<(usize, &[Cell])>> = BTreeMap::new();
     for (part, rows) in tables.iter().enumerate() {
         for row in rows {
@@ -218,10 +181,7 @@ fn combine(parts: &[&Part]) -> Result<Merged, MergeError> {
         }
     }
     let mut merged = Merged {
-        table: Table {
-            columns: Vec::new(),
-            rows: Vec::with_capacity(groups.len()),
-        },
+        table: Table { columns: Vec::new(), rows: Vec::with_capacity(groups.len()) },
         contributors: names(parts),
         row_contributors: Vec::new(),
     };
@@ -230,43 +190,24 @@ fn combine(parts: &[&Part]) -> Result<Merged, MergeError> {
             let named = |column: usize| columns[column].name.clone();
             let from = |part: usize| parts[part].tre.clone();
             match fault {
-                Fault::NotAFigure { part, column } => MergeError::NotAFigure {
-                    column: named(column),
-                    tre: from(part),
-                },
-                Fault::Unpaired { part, column } => MergeError::Unpaired {
-                    column: named(column),
-                    tre: from(part),
-                },
-                Fault::Overflow { column } => MergeError::Overflow {
-                    column: named(column),
-                },
+                Fault::NotAFigure { part, column } => MergeError::NotAFigure { column: named(column), tre: from(part) },
+                Fault::Unpaired { part, column } => MergeError::Unpaired { column: named(column), tre: from(part) },
+                Fault::Overflow { column } => MergeError::Overflow { column: named(column) },
             }
         })?;
         merged.table.rows.push(row);
         let from: BTreeSet<usize> = group.iter().map(|(part, _)| *part).collect();
         merged.row_contributors.push(from.into_iter().collect());
     }
-    for name in plan
-        .correlations
-        .iter()
-        .map(|correlation| correlation.name.clone())
-    {
+    for name in plan.correlations.iter().map(|correlation| correlation.name.clone()) {
         if columns.iter().any(|column| column.name == name) {
             return Err(MergeError::NameTaken { column: name });
         }
-        columns.push(Column {
-            name,
-            ty: CellType::Real,
-            role: Role::Opaque,
-        });
+        columns.push(Column { name, ty: CellType::Real, role: Role::Opaque });
     }
     for column in &mut columns {
-        if matches!(
-            column.role,
-            Role::Measure(Measure::Mean(_) | Measure::Variance(_) | Measure::Covariance(_, _))
-        ) || (matches!(column.role, Role::Measure(Measure::Sum(_)))
-            && column.ty != CellType::Integer)
+        if matches!(column.role, Role::Measure(Measure::Mean(_) | Measure::Variance(_) | Measure::Covariance(_, _)))
+            || (matches!(column.role, Role::Measure(Measure::Sum(_))) && column.ty != CellType::Integer)
         {
             column.ty = CellType::Real;
         }
@@ -283,36 +224,24 @@ fn unify(parts: &[&Part]) -> Result<(Vec<Column>, Vec<Rows>), MergeError> {
     let mut columns = parts[0].table.columns.clone();
     for (place, column) in columns.iter_mut().enumerate() {
         // A column that is empty at a TRE fits any type: the type of an opaque one is told by its cells alone.
-        let mut found = parts
-            .iter()
-            .filter(|part| part.table.rows.iter().any(|row| row[place] != Cell::Null));
+        let mut found = parts.iter().filter(|part| part.table.rows.iter().any(|row| row[place] != Cell::Null));
         let Some(first) = found.next() else { continue };
         let mut ty = first.table.columns[place].ty;
         for part in found {
             let other = part.table.columns[place].ty;
             ty = match &column.role {
                 _ if ty == other => ty,
-                Role::Measure(_) | Role::Opaque if ty.is_number() && other.is_number() => {
-                    CellType::Real
-                }
+                Role::Measure(_) | Role::Opaque if ty.is_number() && other.is_number() => CellType::Real,
                 Role::Opaque => CellType::Text,
                 Role::Measure(_) | Role::Key => {
-                    return Err(MergeError::TypesDiffer {
-                        column: column.name.clone(),
-                        tre: part.tre.clone(),
-                    });
+                    return Err(MergeError::TypesDiffer { column: column.name.clone(), tre: part.tre.clone() });
                 }
             };
         }
         column.ty = ty;
     }
     let rows = |part: &&Part| {
-        let cells = |row: &Vec<Cell>| {
-            row.iter()
-                .zip(&columns)
-                .map(|(cell, column)| widen(cell, column.ty))
-                .collect()
-        };
+        let cells = |row: &Vec<Cell>| row.iter().zip(&columns).map(|(cell, column)| widen(cell, column.ty)).collect();
         part.table.rows.iter().map(cells).collect()
     };
     let tables = parts.iter().map(rows).collect();
@@ -338,10 +267,7 @@ struct Key<'a>(Vec<&'a Cell>);
 impl Ord for Key<'_> {
     fn cmp(&self, other: &Self) -> Ordering {
         let cells = self.0.iter().zip(&other.0);
-        cells
-            .map(|(left, right)| left.order(right))
-            .find(|order| order.is_ne())
-            .unwrap_or(Ordering::Equal)
+        cells.map(|(left, right)| left.order(right)).find(|order| order.is_ne()).unwrap_or(Ordering::Equal)
     }
 }
 

@@ -16,20 +16,13 @@ pub(crate) fn print_timestamp(microseconds: i64) -> Option<String> {
     let seconds = microseconds.div_euclid(MICROSECONDS);
     let date = print_date(seconds.div_euclid(SECONDS_A_DAY))?;
     let within = seconds.rem_euclid(SECONDS_A_DAY);
-    Some(format!(
-        "{date}T{:02}:{:02}:{:02}Z",
-        within / 3600,
-        within / 60 % 60,
-        within % 60
-    ))
+    Some(format!("{date}T{:02}:{:02}:{:02}Z", within / 3600, within / 60 % 60, within % 60))
 }
 
 /// The whole second in which a moment lies, in microseconds: fractions of seconds would carry twenty bits each.
 pub(crate) fn whole_second(microseconds: i64) -> i64 {
     // Near `i64::MIN` the beginning of the second is out of range; those years have no printed form anyway.
-    microseconds
-        .checked_sub(microseconds.rem_euclid(MICROSECONDS))
-        .unwrap_or(microseconds)
+    microseconds.checked_sub(microseconds.rem_euclid(MICROSECONDS)).unwrap_or(microseconds)
 }
 
 /// Reads `YYYY-MM-DD`, as days since 1970-01-01.
@@ -38,33 +31,20 @@ pub(crate) fn read_date(text: &str) -> Option<i32> {
     if bytes.len() != 10 || bytes[4] != b'-' || bytes[7] != b'-' {
         return None;
     }
-    let (year, month, day) = (
-        digits(&bytes[..4])?,
-        digits(&bytes[5..7])?,
-        digits(&bytes[8..])?,
-    );
+    let (year, month, day) = (digits(&bytes[..4])?, digits(&bytes[5..7])?, digits(&bytes[8..])?);
     let days = days_of(year, month, day);
     // A day that the calendar does not have comes back as another one.
-    (DAYS.contains(&days) && civil(days) == Some((year, month, day)))
-        .then(|| i32::try_from(days).ok())?
+    (DAYS.contains(&days) && civil(days) == Some((year, month, day))).then(|| i32::try_from(days).ok())?
 }
 
 /// Reads `YYYY-MM-DD[T ]HH:MM:SS`, with an optional fraction and an optional `Z` or `±HH:MM`, as microseconds since 1970-01-01T00:00:00Z.
 pub(crate) fn read_timestamp(text: &str) -> Option<i64> {
     let bytes = text.as_bytes();
-    if bytes.len() < 19
-        || !matches!(bytes[10], b'T' | b't' | b' ')
-        || bytes[13] != b':'
-        || bytes[16] != b':'
-    {
+    if bytes.len() < 19 || !matches!(bytes[10], b'T' | b't' | b' ') || bytes[13] != b':' || bytes[16] != b':' {
         return None;
     }
     let days = i64::from(read_date(text.get(..10)?)?);
-    let (hour, minute, second) = (
-        digits(&bytes[11..13])?,
-        digits(&bytes[14..16])?,
-        digits(&bytes[17..19])?,
-    );
+    let (hour, minute, second) = (digits(&bytes[11..13])?, digits(&bytes[14..16])?, digits(&bytes[17..19])?);
     if hour > 23 || minute > 59 || second > 59 {
         return None;
     }
@@ -89,15 +69,11 @@ pub(crate) fn read_timestamp(text: &str) -> Option<i64> {
         _ => return None,
     };
     let seconds = days * SECONDS_A_DAY + hour * 3600 + minute * 60 + second - offset;
-    DAYS.contains(&seconds.div_euclid(SECONDS_A_DAY))
-        .then_some(seconds * MICROSECONDS)
+    DAYS.contains(&seconds.div_euclid(SECONDS_A_DAY)).then_some(seconds * MICROSECONDS)
 }
 
 fn digits(bytes: &[u8]) -> Option<i64> {
-    bytes.iter().try_fold(0, |number, byte| {
-        byte.is_ascii_digit()
-            .then(|| number * 10 + i64::from(byte - b'0'))
-    })
+    bytes.iter().try_fold(0, |number, byte| byte.is_ascii_digit().then(|| number * 10 + i64::from(byte - b'0')))
 }
 
 /// Days since 1970-01-01 of a proleptic Gregorian date; years begin in March so that a leap day is a year's last.
@@ -117,16 +93,11 @@ fn civil(days: i64) -> Option<(i64, i64, i64)> {
     let days = days + 719_468;
     let era = days.div_euclid(146_097);
     let day_of_era = days.rem_euclid(146_097);
-    let year_of_era =
-        (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
     let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
     let shifted = (5 * day_of_year + 2) / 153;
     let day = day_of_year - (153 * shifted + 2) / 5 + 1;
-    let month = if shifted < 10 {
-        shifted + 3
-    } else {
-        shifted - 9
-    };
+    let month = if shifted < 10 { shifted + 3 } else { shifted - 9 };
     Some((year_of_era + era * 400 + i64::from(month <= 2), month, day))
 }
 
@@ -168,11 +139,7 @@ mod tests {
             ("2024-03-01T00:30:00+01:00", "2024-02-29T23:30:00Z"),
             ("1969-12-31t23:59:59.5z", "1969-12-31T23:59:59Z"),
         ] {
-            assert_eq!(
-                print_timestamp(read_timestamp(text).unwrap()).as_deref(),
-                Some(form),
-                "{text}"
-            );
+            assert_eq!(print_timestamp(read_timestamp(text).unwrap()).as_deref(), Some(form), "{text}");
         }
         assert_eq!(print_timestamp(-1).as_deref(), Some("1969-12-31T23:59:59Z"));
         assert_eq!(whole_second(-1), -1_000_000);

@@ -16,6 +16,12 @@ pub const MAXIMUM_CELLS: usize = 1_000_000;
 /// The most columns in one output. No policy can raise it.
 pub const MAXIMUM_COLUMNS: usize = fields::MAXIMUM_COLUMNS;
 
+/// The most bytes of names and roles in one output's schema: the schema stands in records of at most 64 KiB.
+pub const MAXIMUM_SCHEMA_BYTES: usize = 60_000;
+
+/// What a column costs in an encoded schema beside its name and role: the names and lengths of its fields, and its type.
+const COLUMN_BYTES: usize = 40;
+
 /// The most bytes in one output. No policy can raise it.
 pub const MAXIMUM_BYTES: usize = 16 * 1024 * 1024;
 
@@ -34,10 +40,7 @@ pub struct Form {
 
 impl Default for Form {
     fn default() -> Self {
-        Self {
-            significant_digits: 12,
-            declared: None,
-        }
+        Self { significant_digits: 12, declared: None }
     }
 }
 
@@ -73,9 +76,9 @@ pub enum NotCanonical {
     /// No column at all.
     #[error("the output has no columns; begin it with a header line")]
     NoColumns,
-    /// More than [`MAXIMUM_BYTES`], [`MAXIMUM_COLUMNS`] or [`MAXIMUM_CELLS`].
+    /// More than [`MAXIMUM_BYTES`], [`MAXIMUM_COLUMNS`], [`MAXIMUM_SCHEMA_BYTES`] or [`MAXIMUM_CELLS`].
     #[error(
-        "the output is larger than 16 MiB, a thousand columns or a million cells; hand over a summary"
+        "the output is larger than 16 MiB, a million cells, a thousand columns or 60 kB of names; hand over a summary"
     )]
     TooLarge,
     /// A row with more or fewer cells than there are columns.
@@ -105,9 +108,7 @@ pub enum NotCanonical {
     )]
     Undeclared,
     /// A character that cannot be seen.
-    #[error(
-        "the text in {0} holds a control, zero-width, bidirectional or private character; remove it"
-    )]
+    #[error("the text in {0} holds a control, zero-width, bidirectional or private character; remove it")]
     UnseenCharacter(Place),
     /// A character that is a styled copy of another.
     #[error(
@@ -121,9 +122,7 @@ pub enum NotCanonical {
     #[error("the text in {0} is longer than 255 characters; shorten it")]
     LongText(Place),
     /// Text that a spreadsheet would run.
-    #[error(
-        "the text in {0} begins as a spreadsheet formula does; begin it with a letter or a digit"
-    )]
+    #[error("the text in {0} begins as a spreadsheet formula does; begin it with a letter or a digit")]
     Formula(Place),
     /// Text that looks like encoded bytes.
     #[error("the text in {0} looks like encoded bytes; hand over words and numbers")]
@@ -144,17 +143,14 @@ impl NotCanonical {
     #[must_use]
     pub fn code(&self) -> &'static str {
         match self {
-            Self::NotUtf8
-            | Self::NotCsv { .. }
-            | Self::NoColumns
-            | Self::Ragged { .. }
-            | Self::WrongType(_) => "not-a-table",
+            Self::NotUtf8 | Self::NotCsv { .. } | Self::NoColumns | Self::Ragged { .. } | Self::WrongType(_) => {
+                "not-a-table"
+            }
             Self::TooLarge => "too-large",
             Self::ColumnName { .. } | Self::RepeatedColumn { .. } | Self::Undeclared => "columns",
-            Self::UnseenCharacter(_)
-            | Self::LookalikeCharacter(_)
-            | Self::MixedScripts(_)
-            | Self::LongText(_) => "text",
+            Self::UnseenCharacter(_) | Self::LookalikeCharacter(_) | Self::MixedScripts(_) | Self::LongText(_) => {
+                "text"
+            }
             Self::Formula(_) => "formula",
             Self::Payload(_) => "payload",
             Self::Decimal(_) | Self::Date(_) => "range",
@@ -201,10 +197,7 @@ impl Canonical {
     /// Where a cell of the canonical table stood in the table that was handed over, so that its evidence is found.
     #[must_use]
     pub fn origin(&self, place: Place) -> Option<Place> {
-        Some(Place {
-            row: *self.row_order.get(place.row)?,
-            column: *self.column_order.get(place.column)?,
-        })
+        Some(Place { row: *self.row_order.get(place.row)?, column: *self.column_order.get(place.column)? })
     }
 
     /// The cells of the canonical table that are null because they were NaN or infinite. They are for the reviewer; the bytes do not tell
@@ -234,17 +227,12 @@ pub fn canonicalise(table: &Table, form: &Form) -> Result<Canonical, NotCanonica
     if !(1..=MAXIMUM_SIGNIFICANT_DIGITS).contains(&form.significant_digits) {
         return Err(NotCanonical::Digits);
     }
-    if table.columns.len() > MAXIMUM_COLUMNS
-        || table.rows.len().saturating_mul(table.columns.len()) > MAXIMUM_CELLS
-    {
+    if table.columns.len() > MAXIMUM_COLUMNS || table.rows.len().saturating_mul(table.columns.len()) > MAXIMUM_CELLS {
         return Err(NotCanonical::TooLarge);
     }
     let named = name_columns(&table.columns)?;
     let column_order = order_columns(&named, form.declared.as_deref())?;
-    let columns: Vec<Column> = column_order
-        .iter()
-        .filter_map(|place| named.get(*place).cloned())
-        .collect();
+    let columns: Vec<Column> = column_order.iter().filter_map(|place| named.get(*place).cloned()).collect();
 
     let mut rows = Vec::with_capacity(table.rows.len());
     for (place, row) in table.rows.iter().enumerate() {
@@ -254,15 +242,8 @@ pub fn canonicalise(table: &Table, form: &Form) -> Result<Canonical, NotCanonica
         let mut replaced = Vec::new();
         let mut cells = Vec::with_capacity(columns.len());
         for (at, (source, column)) in column_order.iter().zip(&columns).enumerate() {
-            let cell = canonical_cell(
-                &row[*source],
-                column,
-                form.significant_digits,
-                Place {
-                    row: place,
-                    column: *source,
-                },
-            )?;
+            let cell =
+                canonical_cell(&row[*source], column, form.significant_digits, Place { row: place, column: *source })?;
             if cell == Cell::Null && matches!(row[*source], Cell::Real(_)) {
                 replaced.push(at);
             }
@@ -273,10 +254,7 @@ pub fn canonicalise(table: &Table, form: &Form) -> Result<Canonical, NotCanonica
     rows.sort_by(|(_, left, _), (_, right, _)| order_rows(left, right));
 
     let mut canonical = Canonical {
-        table: Table {
-            columns,
-            rows: Vec::with_capacity(rows.len()),
-        },
+        table: Table { columns, rows: Vec::with_capacity(rows.len()) },
         bytes: Vec::new(),
         row_order: Vec::new(),
         column_order,
@@ -284,9 +262,7 @@ pub fn canonicalise(table: &Table, form: &Form) -> Result<Canonical, NotCanonica
     };
     for (row, (origin, cells, replaced)) in rows.into_iter().enumerate() {
         canonical.row_order.push(origin);
-        canonical
-            .replaced
-            .extend(replaced.into_iter().map(|column| Place { row, column }));
+        canonical.replaced.extend(replaced.into_iter().map(|column| Place { row, column }));
         canonical.table.rows.push(cells);
     }
     canonical.bytes = write_csv(&canonical.table).into_bytes();
@@ -301,11 +277,7 @@ pub fn canonicalise(table: &Table, form: &Form) -> Result<Canonical, NotCanonica
 pub fn write_csv(table: &Table) -> String {
     let alone = table.columns.len() == 1;
     let mut csv = String::new();
-    fields::write_line(
-        &mut csv,
-        alone,
-        table.columns.iter().map(|column| column.name.clone()),
-    );
+    fields::write_line(&mut csv, alone, table.columns.iter().map(|column| column.name.clone()));
     for row in &table.rows {
         fields::write_line(&mut csv, alone, row.iter().map(print));
     }
@@ -322,9 +294,7 @@ pub fn print(cell: &Cell) -> String {
         Cell::Real(value) => number::print_real(*value),
         Cell::Decimal(text) | Cell::Text(text) => text.clone(),
         Cell::Date(days) => calendar::print_date(i64::from(*days)).unwrap_or_default(),
-        Cell::Timestamp(microseconds) => {
-            calendar::print_timestamp(*microseconds).unwrap_or_default()
-        }
+        Cell::Timestamp(microseconds) => calendar::print_timestamp(*microseconds).unwrap_or_default(),
     }
 }
 
@@ -335,14 +305,8 @@ pub fn print(cell: &Cell) -> String {
 /// [`NotCanonical`] when the bytes are no table or too many; what single cells hold is looked at by [`canonicalise`].
 pub fn parse_csv(bytes: &[u8]) -> Result<Table, NotCanonical> {
     let (header, lines) = read_fields(bytes)?;
-    let fields: Vec<Vec<String>> = lines
-        .into_iter()
-        .map(|row| {
-            row.into_iter()
-                .map(|field| fields::plain_field(&field))
-                .collect()
-        })
-        .collect();
+    let fields: Vec<Vec<String>> =
+        lines.into_iter().map(|row| row.into_iter().map(|field| fields::plain_field(&field)).collect()).collect();
     let columns: Vec<Column> = header
         .into_iter()
         .enumerate()
@@ -384,48 +348,28 @@ fn name_columns(columns: &[Column]) -> Result<Vec<Column>, NotCanonical> {
         if named.iter().any(|other| other.name == name) {
             return Err(NotCanonical::RepeatedColumn { column: place });
         }
-        named.push(Column {
-            name,
-            ty: column.ty,
-            role: column.role.clone(),
-        });
+        named.push(Column { name, ty: column.ty, role: column.role.clone() });
     }
-    Ok(named)
+    let schema: usize =
+        named.iter().map(|column| column.name.len() + column.role.to_string().len() + COLUMN_BYTES).sum();
+    if schema > MAXIMUM_SCHEMA_BYTES { Err(NotCanonical::TooLarge) } else { Ok(named) }
 }
 
 /// Where each declared column stands in the table.
-fn order_columns(
-    named: &[Column],
-    declared: Option<&[String]>,
-) -> Result<Vec<usize>, NotCanonical> {
+fn order_columns(named: &[Column], declared: Option<&[String]>) -> Result<Vec<usize>, NotCanonical> {
     let Some(declared) = declared else {
         return Ok((0..named.len()).collect());
     };
-    let places: Option<Vec<usize>> = declared
-        .iter()
-        .map(|name| {
-            named
-                .iter()
-                .position(|column| column.name.eq_ignore_ascii_case(name))
-        })
-        .collect();
+    let places: Option<Vec<usize>> =
+        declared.iter().map(|name| named.iter().position(|column| column.name.eq_ignore_ascii_case(name))).collect();
     let mut places = places.ok_or(NotCanonical::Undeclared)?;
     let order = places.clone();
     places.sort_unstable();
     places.dedup();
-    if places.len() == named.len() && order.len() == named.len() {
-        Ok(order)
-    } else {
-        Err(NotCanonical::Undeclared)
-    }
+    if places.len() == named.len() && order.len() == named.len() { Ok(order) } else { Err(NotCanonical::Undeclared) }
 }
 
-fn canonical_cell(
-    cell: &Cell,
-    column: &Column,
-    digits: u8,
-    place: Place,
-) -> Result<Cell, NotCanonical> {
+fn canonical_cell(cell: &Cell, column: &Column, digits: u8, place: Place) -> Result<Cell, NotCanonical> {
     // A key names a group: a shortened code would name another one. Only a real key has no exact digits to keep.
     let exact = column.role == Role::Key;
     if cell.ty().is_some_and(|ty| ty != column.ty) {
@@ -438,27 +382,19 @@ fn canonical_cell(
         Cell::Integer(value) => Cell::Integer(number::round_integer(*value, digits)),
         Cell::Real(value) => number::round_real(*value, digits).map_or(Cell::Null, Cell::Real),
         Cell::Decimal(text) => {
-            let kept = if exact {
-                text.len()
-            } else {
-                usize::from(digits)
-            };
-            number::print_decimal(text, kept)
-                .map(Cell::Decimal)
-                .ok_or(NotCanonical::Decimal(place))?
+            let kept = if exact { text.len() } else { usize::from(digits) };
+            number::print_decimal(text, kept).map(Cell::Decimal).ok_or(NotCanonical::Decimal(place))?
         }
         Cell::Text(text) => match text::fold(text).map_err(|flaw| flawed(flaw, place))? {
             folded if folded.is_empty() => Cell::Null,
             folded => Cell::Text(folded),
         },
-        Cell::Date(days) => calendar::print_date(i64::from(*days))
-            .map(|_| Cell::Date(*days))
-            .ok_or(NotCanonical::Date(place))?,
+        Cell::Date(days) => {
+            calendar::print_date(i64::from(*days)).map(|_| Cell::Date(*days)).ok_or(NotCanonical::Date(place))?
+        }
         Cell::Timestamp(microseconds) => {
             let second = calendar::whole_second(*microseconds);
-            calendar::print_timestamp(second)
-                .map(|_| Cell::Timestamp(second))
-                .ok_or(NotCanonical::Date(place))?
+            calendar::print_timestamp(second).map(|_| Cell::Timestamp(second)).ok_or(NotCanonical::Date(place))?
         }
     })
 }
@@ -480,8 +416,7 @@ fn type_fields(columns: Vec<Column>, fields: Vec<Vec<String>>) -> Result<Table, 
         let mut cells = Vec::with_capacity(columns.len());
         for (place, (field, column)) in fields.into_iter().zip(&columns).enumerate() {
             cells.push(
-                fields::read_cell(field, column.ty)
-                    .ok_or(NotCanonical::WrongType(Place { row, column: place }))?,
+                fields::read_cell(field, column.ty).ok_or(NotCanonical::WrongType(Place { row, column: place }))?,
             );
         }
         rows.push(cells);

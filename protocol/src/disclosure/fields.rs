@@ -41,33 +41,21 @@ pub(crate) const MAXIMUM_COLUMNS: usize = 1_000;
 const MAXIMUM_LINE: usize = 1024 * 1024;
 
 /// The header, in lower case, and the fields of every row; at most `cells` of them.
-pub(crate) fn read_fields(
-    bytes: &[u8],
-    cells: usize,
-) -> Result<(Vec<String>, Vec<Vec<String>>), NotFields> {
+pub(crate) fn read_fields(bytes: &[u8], cells: usize) -> Result<(Vec<String>, Vec<Vec<String>>), NotFields> {
     let text = std::str::from_utf8(bytes).map_err(|_| NotFields::NotUtf8)?;
     let text = text.strip_prefix('\u{FEFF}').unwrap_or(text);
-    if text
-        .split(['\n', '\r'])
-        .any(|line| line.len() > MAXIMUM_LINE)
-    {
+    if text.split(['\n', '\r']).any(|line| line.len() > MAXIMUM_LINE) {
         return Err(NotFields::TooMany);
     }
-    let mut reader = csv::ReaderBuilder::new()
-        .has_headers(false)
-        .flexible(false)
-        .from_reader(text.as_bytes());
-    let mut records = reader.records().map(|record| {
-        record.map_err(|error| NotFields::NotCsv(error.position().map_or(0, csv::Position::line)))
-    });
+    let mut reader = csv::ReaderBuilder::new().has_headers(false).flexible(false).from_reader(text.as_bytes());
+    let mut records = reader
+        .records()
+        .map(|record| record.map_err(|error| NotFields::NotCsv(error.position().map_or(0, csv::Position::line))));
     let header = records.next().ok_or(NotFields::NoHeader)??;
     if header.len() > MAXIMUM_COLUMNS {
         return Err(NotFields::TooMany);
     }
-    let header: Vec<String> = header
-        .iter()
-        .map(|name| name.trim_matches(' ').to_ascii_lowercase())
-        .collect();
+    let header: Vec<String> = header.iter().map(|name| name.trim_matches(' ').to_ascii_lowercase()).collect();
     let mut rows: Vec<Vec<String>> = Vec::new();
     for record in records {
         if (rows.len() + 1).saturating_mul(header.len()) > cells {
@@ -117,9 +105,7 @@ pub(crate) fn read_cell(field: String, ty: CellType) -> Option<Cell> {
         CellType::Integer => Cell::Integer(field.parse().ok()?),
         CellType::Real if is_real(&field) => Cell::Real(field.parse().ok()?),
         CellType::Real => return None,
-        CellType::Decimal if number::print_decimal(&field, field.len()).is_some() => {
-            Cell::Decimal(field)
-        }
+        CellType::Decimal if number::print_decimal(&field, field.len()).is_some() => Cell::Decimal(field),
         CellType::Decimal => return None,
         CellType::Text => Cell::Text(field),
         CellType::Date => Cell::Date(calendar::read_date(&field)?),
@@ -138,8 +124,5 @@ fn read_boolean(field: &str) -> Option<bool> {
 /// A number, or one of the words that programs write for what is none.
 fn is_real(field: &str) -> bool {
     let unsigned = field.strip_prefix(['+', '-']).unwrap_or(field);
-    number::is_number(field)
-        || ["nan", "inf", "infinity"]
-            .iter()
-            .any(|word| unsigned.eq_ignore_ascii_case(word))
+    number::is_number(field) || ["nan", "inf", "infinity"].iter().any(|word| unsigned.eq_ignore_ascii_case(word))
 }

@@ -19,10 +19,7 @@ pub(crate) fn round_real(value: f64, digits: u8) -> Option<f64> {
 /// The nearest integer with `digits` significant digits, halves away from zero; towards zero where rounding up would overflow.
 pub(crate) fn round_integer(value: i64, digits: u8) -> i64 {
     let digits = u32::from(digits.clamp(1, MAXIMUM_DIGITS));
-    let length = value
-        .unsigned_abs()
-        .checked_ilog10()
-        .map_or(1, |log| log + 1);
+    let length = value.unsigned_abs().checked_ilog10().map_or(1, |log| log + 1);
     if length <= digits {
         return value;
     }
@@ -40,11 +37,7 @@ pub(crate) fn round_integer(value: i64, digits: u8) -> i64 {
 pub(crate) fn print_real(value: f64) -> String {
     let shortest = format!("{:e}", value.abs());
     match Parts::read(&shortest) {
-        Some(parts) => Parts {
-            negative: value < 0.0,
-            ..parts
-        }
-        .print(),
+        Some(parts) => Parts { negative: value < 0.0, ..parts }.print(),
         // NaN and the infinities have no printed form; a cell that holds one is shown empty.
         None => String::new(),
     }
@@ -102,29 +95,17 @@ impl Parts {
         if whole.is_empty() || !numeric(whole) || !numeric(fraction) {
             return None;
         }
-        let mut digits: Vec<u8> = whole
-            .bytes()
-            .chain(fraction.bytes())
-            .map(|byte| byte - b'0')
-            .collect();
+        let mut digits: Vec<u8> = whole.bytes().chain(fraction.bytes()).map(|byte| byte - b'0').collect();
         let leading = digits.iter().take_while(|digit| **digit == 0).count();
         digits.drain(..leading);
         while digits.last() == Some(&0) {
             digits.pop();
         }
         if digits.is_empty() {
-            return Some(Self {
-                negative: false,
-                digits,
-                point: 0,
-            });
+            return Some(Self { negative: false, digits, point: 0 });
         }
         let point = i32::try_from(whole.len()).ok()? - i32::try_from(leading).ok()?;
-        Some(Self {
-            negative,
-            digits,
-            point: point.checked_add(exponent)?,
-        })
+        Some(Self { negative, digits, point: point.checked_add(exponent)? })
     }
 
     /// To `count` digits, halves away from zero.
@@ -151,11 +132,7 @@ impl Parts {
 
     fn print(&self) -> String {
         let sign = if self.negative { "-" } else { "" };
-        let all: String = self
-            .digits
-            .iter()
-            .map(|digit| char::from(b'0' + digit))
-            .collect();
+        let all: String = self.digits.iter().map(|digit| char::from(b'0' + digit)).collect();
         let zeros = |count: i32| "0".repeat(usize::try_from(count).unwrap_or(0));
         let length = i32::try_from(all.len()).unwrap_or(i32::MAX);
         match self.point {
@@ -180,11 +157,7 @@ impl Parts {
             (false, true) => -1,
             (false, false) => 1,
         };
-        let by_size = || {
-            self.point
-                .cmp(&other.point)
-                .then_with(|| self.digits.cmp(&other.digits))
-        };
+        let by_size = || self.point.cmp(&other.point).then_with(|| self.digits.cmp(&other.digits));
         sign(self).cmp(&sign(other)).then_with(|| match sign(self) {
             0 => Ordering::Equal,
             1 => by_size(),
@@ -262,19 +235,7 @@ mod tests {
         ] {
             assert_eq!(print_decimal(text, 12).as_deref(), Some(form), "{text}");
         }
-        for text in [
-            "",
-            ".5",
-            "5.",
-            "1e",
-            "1e400",
-            "0x1",
-            "1 000",
-            "1,5",
-            "--1",
-            "NaN",
-            "1e9999999",
-        ] {
+        for text in ["", ".5", "5.", "1e", "1e400", "0x1", "1 000", "1,5", "--1", "NaN", "1e9999999"] {
             assert_eq!(print_decimal(text, 12), None, "{text}");
         }
     }

@@ -1,8 +1,6 @@
 //! The thresholds of disclosure control: a project's choice, signed in its record, without a float in it.
 
-use crate::disclosure::canonical::{
-    Form, MAXIMUM_BYTES, MAXIMUM_CELLS, MAXIMUM_COLUMNS, MAXIMUM_SIGNIFICANT_DIGITS,
-};
+use crate::disclosure::canonical::{Form, MAXIMUM_BYTES, MAXIMUM_CELLS, MAXIMUM_COLUMNS, MAXIMUM_SIGNIFICANT_DIGITS};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
@@ -76,14 +74,10 @@ impl Policy {
     /// [`UnsoundPolicy`] names the first field that cannot.
     pub fn check(&self) -> Result<(), UnsoundPolicy> {
         let percent = 1..=100;
-        let within = |value: u64, most: usize| {
-            value >= 1 && usize::try_from(value).is_ok_and(|value| value <= most)
-        };
+        let within = |value: u64, most: usize| value >= 1 && usize::try_from(value).is_ok_and(|value| value <= most);
         if self.threshold == 0 {
             Err(UnsoundPolicy::Threshold)
-        } else if !percent.contains(&self.p_ratio_percent)
-            || !percent.contains(&self.nk_share_percent)
-        {
+        } else if !percent.contains(&self.p_ratio_percent) || !percent.contains(&self.nk_share_percent) {
             Err(UnsoundPolicy::Percent)
         } else if self.minimum_degrees_of_freedom < 1 {
             Err(UnsoundPolicy::DegreesOfFreedom)
@@ -104,10 +98,7 @@ impl Policy {
     /// making.
     #[must_use]
     pub fn form(&self, declared: Option<Vec<String>>) -> Form {
-        Form {
-            significant_digits: self.significant_digits,
-            declared,
-        }
+        Form { significant_digits: self.significant_digits, declared }
     }
 }
 
@@ -128,22 +119,10 @@ mod tests {
             change(&mut policy);
             policy.check()
         };
-        assert_eq!(
-            with(|policy| policy.threshold = 0),
-            Err(UnsoundPolicy::Threshold)
-        );
-        assert_eq!(
-            with(|policy| policy.p_ratio_percent = 0),
-            Err(UnsoundPolicy::Percent)
-        );
-        assert_eq!(
-            with(|policy| policy.nk_share_percent = 101),
-            Err(UnsoundPolicy::Percent)
-        );
-        assert_eq!(
-            with(|policy| policy.minimum_degrees_of_freedom = 0),
-            Err(UnsoundPolicy::DegreesOfFreedom)
-        );
+        assert_eq!(with(|policy| policy.threshold = 0), Err(UnsoundPolicy::Threshold));
+        assert_eq!(with(|policy| policy.p_ratio_percent = 0), Err(UnsoundPolicy::Percent));
+        assert_eq!(with(|policy| policy.nk_share_percent = 101), Err(UnsoundPolicy::Percent));
+        assert_eq!(with(|policy| policy.minimum_degrees_of_freedom = 0), Err(UnsoundPolicy::DegreesOfFreedom));
         for change in [
             (|policy| policy.maximum_bytes = 0) as fn(&mut Policy),
             |policy| policy.maximum_bytes = u64::MAX,
@@ -153,10 +132,9 @@ mod tests {
         ] {
             assert_eq!(with(change), Err(UnsoundPolicy::Maximum));
         }
-        for change in [
-            (|policy| policy.significant_digits = 0) as fn(&mut Policy),
-            |policy| policy.significant_digits = 16,
-        ] {
+        for change in
+            [(|policy| policy.significant_digits = 0) as fn(&mut Policy), |policy| policy.significant_digits = 16]
+        {
             assert_eq!(with(change), Err(UnsoundPolicy::Digits));
         }
     }
@@ -164,10 +142,7 @@ mod tests {
     #[test]
     fn a_signed_policy_says_everything_and_nothing_else() {
         let encode = |fields: &[(&str, u64)]| {
-            let map = fields
-                .iter()
-                .map(|(name, value)| ((*name).into(), (*value).into()))
-                .collect();
+            let map = fields.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect();
             let mut bytes = Vec::new();
             ciborium::into_writer(&ciborium::Value::Map(map), &mut bytes).unwrap();
             ciborium::from_reader::<Policy, _>(bytes.as_slice())

@@ -205,11 +205,8 @@ impl Book {
         let tally = self.tallies.entry(rule).or_default();
         let doubts = tally.review + tally.fail + tally.refused;
         *tally.of(verdict) += 1;
-        if verdict >= Verdict::Review && doubts < u64::try_from(LISTED_FINDINGS).unwrap_or(u64::MAX)
-        {
-            let column = place
-                .zip(canonical)
-                .and_then(|(place, canonical)| canonical.schema().get(place.column));
+        if verdict >= Verdict::Review && doubts < u64::try_from(LISTED_FINDINGS).unwrap_or(u64::MAX) {
+            let column = place.zip(canonical).and_then(|(place, canonical)| canonical.schema().get(place.column));
             self.findings.push(Finding {
                 rule,
                 verdict,
@@ -229,35 +226,19 @@ impl Book {
                 Tally { refused: 1.., .. } => (Verdict::Refused, None),
                 Tally { fail: 1.., .. } => (Verdict::Fail, None),
                 Tally { review: 1.., .. } => (Verdict::Review, None),
-                Tally { pass: 1.., .. } => (
-                    Verdict::Pass,
-                    Some("The rule holds for all that it applies to."),
-                ),
-                _ => (
-                    Verdict::NotApplicable,
-                    Some("Nothing here falls under the rule."),
-                ),
+                Tally { pass: 1.., .. } => (Verdict::Pass, Some("The rule holds for all that it applies to.")),
+                _ => (Verdict::NotApplicable, Some("Nothing here falls under the rule.")),
             };
             gravest = gravest.max(verdict);
             match reason {
-                Some(reason) => self.findings.push(Finding {
-                    rule,
-                    verdict,
-                    row: None,
-                    column: None,
-                    reason: reason.to_owned(),
-                }),
+                Some(reason) => {
+                    self.findings.push(Finding { rule, verdict, row: None, column: None, reason: reason.to_owned() })
+                }
                 None => doubts.push(format!("{rule}: {verdict}")),
             }
         }
         // The listing runs by rule, so that what belongs together stands together.
-        self.findings.sort_by_key(|finding| {
-            (
-                finding.rule,
-                finding.row,
-                std::cmp::Reverse(finding.verdict),
-            )
-        });
+        self.findings.sort_by_key(|finding| (finding.rule, finding.row, std::cmp::Reverse(finding.verdict)));
         let vouched = match tier {
             Tier::Witnessed => "computed by the node",
             Tier::Opaque => "computed by the component, only its shape can be checked",
@@ -265,10 +246,7 @@ impl Book {
         let summary = if doubts.is_empty() {
             format!("Every rule holds ({vouched}).")
         } else {
-            format!(
-                "{} ({vouched}).",
-                sentence(&doubts.join(", ")).trim_end_matches('.')
-            )
+            format!("{} ({vouched}).", sentence(&doubts.join(", ")).trim_end_matches('.'))
         };
         Report {
             rules_version: RULES_VERSION.to_owned(),
@@ -285,10 +263,6 @@ impl Book {
 /// A clause as a sentence: a capital and a full stop.
 pub(crate) fn sentence(clause: &str) -> String {
     let mut letters = clause.chars();
-    let first: String = letters
-        .next()
-        .into_iter()
-        .flat_map(char::to_uppercase)
-        .collect();
+    let first: String = letters.next().into_iter().flat_map(char::to_uppercase).collect();
     format!("{first}{}.", letters.as_str())
 }

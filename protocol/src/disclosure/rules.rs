@@ -32,10 +32,7 @@ pub enum Checkable<'a> {
 pub fn check(output: &Checkable<'_>, policy: &Policy) -> Report {
     let mut book = Book::default();
     let (tier, canonical) = match output {
-        Checkable::Witnessed {
-            canonical,
-            witnessed,
-        } => {
+        Checkable::Witnessed { canonical, witnessed } => {
             check_witnessed(&mut book, canonical, witnessed, policy);
             (Tier::Witnessed, canonical)
         }
@@ -45,16 +42,9 @@ pub fn check(output: &Checkable<'_>, policy: &Policy) -> Report {
         }
     };
     for place in canonical.replaced() {
-        book.note(
-            Rule::NotFinite,
-            Verdict::Review,
-            Some(*place),
-            Some(canonical),
-            || {
-                "This figure was not a finite number and is shown empty; ask why before it leaves."
-                    .to_owned()
-            },
-        );
+        book.note(Rule::NotFinite, Verdict::Review, Some(*place), Some(canonical), || {
+            "This figure was not a finite number and is shown empty; ask why before it leaves.".to_owned()
+        });
     }
     check_size(&mut book, canonical, policy);
     book.close(tier)
@@ -69,9 +59,7 @@ pub fn refused(tier: Tier, refusal: &NotCanonical) -> Report {
         _ => Rule::TypeAndSize,
     };
     let mut book = Book::default();
-    book.note(rule, Verdict::Refused, None, None, || {
-        sentence(&refusal.to_string())
-    });
+    book.note(rule, Verdict::Refused, None, None, || sentence(&refusal.to_string()));
     book.close(tier)
 }
 
@@ -79,29 +67,11 @@ pub fn refused(tier: Tier, refusal: &NotCanonical) -> Report {
 #[must_use]
 pub fn check_count(outputs: usize, policy: &Policy) -> Finding {
     let (verdict, reason) = if exceeds(outputs, policy.maximum_outputs) {
-        (
-            Verdict::Refused,
-            format!(
-                "The task hands over more than {} outputs.",
-                policy.maximum_outputs
-            ),
-        )
+        (Verdict::Refused, format!("The task hands over more than {} outputs.", policy.maximum_outputs))
     } else {
-        (
-            Verdict::Pass,
-            format!(
-                "The task hands over at most {} outputs.",
-                policy.maximum_outputs
-            ),
-        )
+        (Verdict::Pass, format!("The task hands over at most {} outputs.", policy.maximum_outputs))
     };
-    Finding {
-        rule: Rule::TypeAndSize,
-        verdict,
-        row: None,
-        column: None,
-        reason,
-    }
+    Finding { rule: Rule::TypeAndSize, verdict, row: None, column: None, reason }
 }
 
 fn check_size(book: &mut Book, canonical: &Canonical, policy: &Policy) {
@@ -111,11 +81,7 @@ fn check_size(book: &mut Book, canonical: &Canonical, policy: &Policy) {
         ("columns", canonical.schema().len(), policy.maximum_columns),
     ];
     for (what, size, most) in bounds {
-        let verdict = if exceeds(size, most) {
-            Verdict::Refused
-        } else {
-            Verdict::Pass
-        };
+        let verdict = if exceeds(size, most) { Verdict::Refused } else { Verdict::Pass };
         book.note(Rule::TypeAndSize, verdict, None, None, || {
             format!("The output has more than {most} {what}; ask for a summary.")
         });
@@ -150,31 +116,17 @@ fn check_witnessed(book: &mut Book, canonical: &Canonical, witnessed: &Witnessed
                     check_figure(book, canonical, place, measure, &evidence, policy);
                 }
                 (Role::Measure(_), None) | (Role::Opaque, _) => {
-                    book.note(
-                        Rule::MinimumThreshold,
-                        Verdict::Review,
-                        Some(place),
-                        Some(canonical),
-                        || {
-                            "The node kept no evidence for this figure: a person must judge it."
-                                .to_owned()
-                        },
-                    );
+                    book.note(Rule::MinimumThreshold, Verdict::Review, Some(place), Some(canonical), || {
+                        "The node kept no evidence for this figure: a person must judge it.".to_owned()
+                    });
                 }
             }
         }
         if figures == 0 {
             let first = Place { row, column: 0 };
-            book.note(
-                Rule::MinimumThreshold,
-                Verdict::Review,
-                Some(first),
-                Some(canonical),
-                || {
-                    "This row has no figure that the node vouches for: a person must judge it."
-                        .to_owned()
-                },
-            );
+            book.note(Rule::MinimumThreshold, Verdict::Review, Some(first), Some(canonical), || {
+                "This row has no figure that the node vouches for: a person must judge it.".to_owned()
+            });
         }
         check_differences(book, canonical, row, evidence, policy);
     }
@@ -193,28 +145,15 @@ fn check_figure(
     };
     // Each subject has a row; where the evidence says otherwise, the smaller number counts.
     let subjects = evidence.subjects.min(evidence.rows);
-    let enough = if subjects < policy.threshold {
-        Verdict::Fail
-    } else {
-        Verdict::Pass
-    };
+    let enough = if subjects < policy.threshold { Verdict::Fail } else { Verdict::Pass };
     note(Rule::MinimumThreshold, enough, &|| {
-        format!(
-            "Fewer than {} subjects stand behind this figure.",
-            policy.threshold
-        )
+        format!("Fewer than {} subjects stand behind this figure.", policy.threshold)
     });
 
     let finite = is_finite(evidence);
-    note(
-        Rule::NotFinite,
-        if finite {
-            Verdict::Pass
-        } else {
-            Verdict::Review
-        },
-        &|| "The data behind this figure holds values that are no finite numbers.".to_owned(),
-    );
+    note(Rule::NotFinite, if finite { Verdict::Pass } else { Verdict::Review }, &|| {
+        "The data behind this figure holds values that are no finite numbers.".to_owned()
+    });
 
     match measure {
         Measure::Sum(_) | Measure::Mean(_) => {
@@ -237,16 +176,9 @@ fn check_figure(
         }
         Measure::Variance(_) | Measure::Covariance(_, _) => {
             let few = evidence.degrees_of_freedom < policy.minimum_degrees_of_freedom;
-            note(
-                Rule::DegreesOfFreedom,
-                if few { Verdict::Fail } else { Verdict::Pass },
-                &|| {
-                    format!(
-                        "Fewer than {} degrees of freedom stand behind this figure.",
-                        policy.minimum_degrees_of_freedom
-                    )
-                },
-            );
+            note(Rule::DegreesOfFreedom, if few { Verdict::Fail } else { Verdict::Pass }, &|| {
+                format!("Fewer than {} degrees of freedom stand behind this figure.", policy.minimum_degrees_of_freedom)
+            });
         }
         Measure::Count | Measure::Subjects | Measure::CountOf(_) => {}
     }
@@ -254,33 +186,20 @@ fn check_figure(
 
 /// Whether no NaN and no infinity stands behind a figure.
 fn is_finite(evidence: &Evidence) -> bool {
-    evidence.special == 0
-        && [evidence.sum, evidence.largest, evidence.second]
-            .iter()
-            .all(|value| value.is_finite())
+    evidence.special == 0 && [evidence.sum, evidence.largest, evidence.second].iter().all(|value| value.is_finite())
 }
 
 /// Whether the dominance rules can be computed; `None` = yes.
 fn dominance_applies(evidence: &Evidence) -> Option<Verdict> {
-    let Evidence {
-        sum,
-        largest,
-        second,
-        ..
-    } = *evidence;
+    let Evidence { sum, largest, second, .. } = *evidence;
     // A sum of parts may differ from the parts' sum by rounding alone.
     let parts = largest + second;
-    let contradicts =
-        !parts.is_finite() || second < 0.0 || largest < second || sum < parts - parts.abs() * 1e-9;
+    let contradicts = !parts.is_finite() || second < 0.0 || largest < second || sum < parts - parts.abs() * 1e-9;
     if !is_finite(evidence) || evidence.negatives > 0 || contradicts {
         Some(Verdict::Review)
     } else if largest == 0.0 {
         // ACRO calls a cell of zeros failed; nobody contributes to it.
-        Some(if sum == 0.0 {
-            Verdict::NotApplicable
-        } else {
-            Verdict::Review
-        })
+        Some(if sum == 0.0 { Verdict::NotApplicable } else { Verdict::Review })
     } else {
         None
     }
@@ -298,9 +217,7 @@ fn p_ratio(evidence: &Evidence, policy: &Policy) -> Verdict {
 fn nk_share(evidence: &Evidence, policy: &Policy) -> Verdict {
     dominance_applies(evidence).unwrap_or_else(|| {
         let share = (evidence.largest + evidence.second) / evidence.sum;
-        compare(share, policy.nk_share_percent, |share, bound| {
-            share >= bound
-        })
+        compare(share, policy.nk_share_percent, |share, bound| share >= bound)
     })
 }
 
@@ -322,21 +239,14 @@ fn check_differences(
     evidence: impl Fn(usize) -> Option<Evidence>,
     policy: &Policy,
 ) {
-    let counts = |column: &usize| {
-        matches!(
-            canonical.schema()[*column].role,
-            Role::Measure(Measure::Count | Measure::Subjects)
-        )
-    };
+    let counts =
+        |column: &usize| matches!(canonical.schema()[*column].role, Role::Measure(Measure::Count | Measure::Subjects));
     let columns = 0..canonical.schema().len();
     let Some(whole) = columns.clone().filter(counts).find_map(&evidence) else {
         return;
     };
     for column in columns {
-        if !matches!(
-            canonical.schema()[column].role,
-            Role::Measure(Measure::CountOf(_))
-        ) {
+        if !matches!(canonical.schema()[column].role, Role::Measure(Measure::CountOf(_))) {
             continue;
         }
         let Some(part) = evidence(column) else {
@@ -362,7 +272,10 @@ fn check_opaque(book: &mut Book, canonical: &Canonical, policy: &Policy) {
     for (rule, reason) in [
         (
             Rule::MinimumThreshold,
-            format!("The node did not compute these figures: make sure that at least {} subjects stand behind each.", policy.threshold),
+            format!(
+                "The node did not compute these figures: make sure that at least {} subjects stand behind each.",
+                policy.threshold
+            ),
         ),
         (
             Rule::DominancePRatio,
@@ -370,7 +283,8 @@ fn check_opaque(book: &mut Book, canonical: &Canonical, policy: &Policy) {
         ),
         (
             Rule::DominanceNk,
-            "The node did not compute these figures: make sure that no two subjects dominate a sum or a mean.".to_owned(),
+            "The node did not compute these figures: make sure that no two subjects dominate a sum or a mean."
+                .to_owned(),
         ),
         (
             Rule::DegreesOfFreedom,
@@ -387,9 +301,7 @@ fn check_opaque(book: &mut Book, canonical: &Canonical, policy: &Policy) {
         let cells = || canonical.table().rows.iter().map(move |row| &row[column]);
         let whole = match described.ty {
             CellType::Integer => true,
-            CellType::Real | CellType::Decimal => cells()
-                .filter_map(Cell::number)
-                .all(|value| value.fract() == 0.0),
+            CellType::Real | CellType::Decimal => cells().filter_map(Cell::number).all(|value| value.fract() == 0.0),
             CellType::Boolean | CellType::Text | CellType::Date | CellType::Timestamp => false,
         };
         if !whole {
@@ -402,12 +314,7 @@ fn check_opaque(book: &mut Book, canonical: &Canonical, policy: &Policy) {
                     Verdict::Review,
                     Some(Place { row, column }),
                     Some(canonical),
-                    || {
-                        format!(
-                            "This looks like a count below the threshold of {}.",
-                            policy.threshold
-                        )
-                    },
+                    || format!("This looks like a count below the threshold of {}.", policy.threshold),
                 );
             }
         }
@@ -417,8 +324,7 @@ fn check_opaque(book: &mut Book, canonical: &Canonical, policy: &Policy) {
 /// Whether a cell of a column of whole numbers lies between 1 and the threshold.
 #[allow(clippy::cast_precision_loss, reason = "a threshold is far below 2^53")]
 fn looks_like_a_small_count(cell: &Cell, threshold: u64) -> bool {
-    cell.number()
-        .is_some_and(|value| value >= 1.0 && value < threshold as f64)
+    cell.number().is_some_and(|value| value >= 1.0 && value < threshold as f64)
 }
 
 #[cfg(test)]

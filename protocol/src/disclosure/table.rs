@@ -26,27 +26,14 @@ impl Table {
     /// Who vouches for the figures: the host, when no column is opaque.
     #[must_use]
     pub fn tier(&self) -> Tier {
-        if self
-            .columns
-            .iter()
-            .any(|column| column.role == Role::Opaque)
-        {
-            Tier::Opaque
-        } else {
-            Tier::Witnessed
-        }
+        if self.columns.iter().any(|column| column.role == Role::Opaque) { Tier::Opaque } else { Tier::Witnessed }
     }
 }
 
 /// Outputs never reach a log: `Debug` tells the shape alone.
 impl fmt::Debug for Table {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "Table({} columns, {} rows)",
-            self.columns.len(),
-            self.rows.len()
-        )
+        write!(f, "Table({} columns, {} rows)", self.columns.len(), self.rows.len())
     }
 }
 
@@ -130,18 +117,13 @@ impl Cell {
 
     /// The number in a numeric cell, as the nearest double.
     #[must_use]
-    #[allow(
-        clippy::cast_precision_loss,
-        reason = "the nearest double is what is promised"
-    )]
+    #[allow(clippy::cast_precision_loss, reason = "the nearest double is what is promised")]
     pub fn number(&self) -> Option<f64> {
         match self {
             Self::Integer(value) => Some(*value as f64),
             Self::Real(value) => Some(*value),
             Self::Decimal(text) => text.parse().ok(),
-            Self::Null | Self::Boolean(_) | Self::Text(_) | Self::Date(_) | Self::Timestamp(_) => {
-                None
-            }
+            Self::Null | Self::Boolean(_) | Self::Text(_) | Self::Date(_) | Self::Timestamp(_) => None,
         }
     }
 
@@ -151,8 +133,9 @@ impl Cell {
     pub fn order(&self, other: &Self) -> Ordering {
         match (self, other) {
             (Self::Boolean(left), Self::Boolean(right)) => left.cmp(right),
-            (Self::Integer(left), Self::Integer(right))
-            | (Self::Timestamp(left), Self::Timestamp(right)) => left.cmp(right),
+            (Self::Integer(left), Self::Integer(right)) | (Self::Timestamp(left), Self::Timestamp(right)) => {
+                left.cmp(right)
+            }
             (Self::Real(left), Self::Real(right)) => left.total_cmp(right),
             (Self::Decimal(left), Self::Decimal(right)) => number::order_decimals(left, right),
             (Self::Text(left), Self::Text(right)) => left.cmp(right),
@@ -288,11 +271,7 @@ impl FromStr for Measure {
         let (name, rest) = text.split_once('(').ok_or(NotARole)?;
         let inside = rest.strip_suffix(')').ok_or(NotARole)?;
         let one = |text: &str| {
-            if is_identifier(text) {
-                Ok(text.to_owned())
-            } else {
-                Err(NotARole)
-            }
+            if is_identifier(text) { Ok(text.to_owned()) } else { Err(NotARole) }
         };
         match name {
             "count-of" => one(inside).map(Self::CountOf),
@@ -354,9 +333,7 @@ as_text!(Measure, Role);
 pub fn is_identifier(text: &str) -> bool {
     let mut bytes = text.bytes();
     text.len() <= 63
-        && bytes
-            .next()
-            .is_some_and(|first| first.is_ascii_lowercase() || first == b'_')
+        && bytes.next().is_some_and(|first| first.is_ascii_lowercase() || first == b'_')
         && bytes.all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_')
 }
 
@@ -473,25 +450,15 @@ mod tests {
 
     #[test]
     fn debug_shows_no_cell_and_no_evidence() {
-        let evidence = Evidence {
-            sum: 5_000_000.0,
-            ..Evidence::default()
-        };
+        let evidence = Evidence { sum: 5_000_000.0, ..Evidence::default() };
         let table = Table {
-            columns: vec![Column {
-                name: "a".into(),
-                ty: CellType::Text,
-                role: Role::Key,
-            }],
+            columns: vec![Column { name: "a".into(), ty: CellType::Text, role: Role::Key }],
             rows: vec![vec![Cell::Text("secret".into())]],
         };
         let shown = format!(
             "{table:?} {:?} {evidence:?} {:?}",
             table.rows,
-            Witnessed {
-                table: table.clone(),
-                evidence: vec![]
-            }
+            Witnessed { table: table.clone(), evidence: vec![] }
         );
         assert!(!shown.contains("secret") && !shown.contains('5'), "{shown}");
     }

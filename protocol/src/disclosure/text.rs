@@ -37,15 +37,8 @@ pub(crate) fn fold(text: &str) -> Result<String, Flaw> {
         if is_unseen(character) {
             return Err(Flaw::Unseen);
         }
-        marks = if is_combining_mark(character) {
-            marks + 1
-        } else {
-            0
-        };
-        if is_lookalike(character)
-            || marks > 2
-            || (marks > 0 && !takes_marks(folded.chars().next_back()))
-        {
+        marks = if is_combining_mark(character) { marks + 1 } else { 0 };
+        if is_lookalike(character) || marks > 2 || (marks > 0 && !takes_marks(folded.chars().next_back())) {
             return Err(Flaw::Lookalike);
         }
         if character != ' ' || !(folded.is_empty() || folded.ends_with(' ')) {
@@ -71,9 +64,7 @@ pub(crate) fn fold(text: &str) -> Result<String, Flaw> {
 /// Punctuation and spaces that differ only to a machine, in their ASCII form.
 fn plain(character: char) -> char {
     match character {
-        '\u{A0}' | '\u{1680}' | '\u{2000}'..='\u{200A}' | '\u{202F}' | '\u{205F}' | '\u{3000}' => {
-            ' '
-        }
+        '\u{A0}' | '\u{1680}' | '\u{2000}'..='\u{200A}' | '\u{202F}' | '\u{205F}' | '\u{3000}' => ' ',
         '\u{2010}'..='\u{2015}' | '\u{2212}' | '\u{FE58}' | '\u{FE63}' => '-',
         '\u{2018}'..='\u{201B}' | '\u{2032}' | '\u{2BC}' | '\u{2B9}' => '\'',
         '\u{201C}'..='\u{201F}' | '\u{2033}' => '"',
@@ -113,9 +104,7 @@ fn is_lookalike(character: char) -> bool {
 
 /// Latin, Greek and Cyrillic letters are composed with their marks by NFC; what remains loose there is a decoration.
 fn takes_marks(base: Option<char>) -> bool {
-    base.is_some_and(|base| {
-        (base.is_alphabetic() && script(base).is_none()) || is_combining_mark(base)
-    })
+    base.is_some_and(|base| (base.is_alphabetic() && script(base).is_none()) || is_combining_mark(base))
 }
 
 /// Scripts whose letters look alike.
@@ -146,12 +135,11 @@ fn script(letter: char) -> Option<Script> {
         | '\u{A722}'..='\u{A7FF}'
         | '\u{AB30}'..='\u{AB6F}' => Some(Script::Latin),
         // The Greek letters of laboratory and unit names that no Latin letter resembles: IFNγ, μmol, β2.
-        'α' | 'β' | 'γ' | 'δ' | 'ε' | 'θ' | 'λ' | 'μ' | 'π' | 'σ' | 'ψ' | 'ω' | 'Γ' | 'Δ' | 'Θ'
-        | 'Λ' | 'Π' | 'Σ' | 'Φ' | 'Ψ' | 'Ω' => None,
-        '\u{370}'..='\u{3E1}'
-        | '\u{3F0}'..='\u{3FF}'
-        | '\u{1F00}'..='\u{1FFF}'
-        | '\u{1D26}'..='\u{1D2A}' => Some(Script::Greek),
+        'α' | 'β' | 'γ' | 'δ' | 'ε' | 'θ' | 'λ' | 'μ' | 'π' | 'σ' | 'ψ' | 'ω' | 'Γ' | 'Δ' | 'Θ' | 'Λ' | 'Π' | 'Σ'
+        | 'Φ' | 'Ψ' | 'Ω' => None,
+        '\u{370}'..='\u{3E1}' | '\u{3F0}'..='\u{3FF}' | '\u{1F00}'..='\u{1FFF}' | '\u{1D26}'..='\u{1D2A}' => {
+            Some(Script::Greek)
+        }
         '\u{400}'..='\u{52F}'
         | '\u{1C80}'..='\u{1C8F}'
         | '\u{1D2B}'
@@ -167,13 +155,10 @@ fn script(letter: char) -> Option<Script> {
 }
 
 fn has_mixed_word(text: &str) -> bool {
-    text.split(|character: char| !character.is_alphabetic())
-        .any(|word| {
-            let mut scripts = word.chars().filter_map(script);
-            scripts
-                .next()
-                .is_some_and(|first| scripts.any(|other| other != first))
-        })
+    text.split(|character: char| !character.is_alphabetic()).any(|word| {
+        let mut scripts = word.chars().filter_map(script);
+        scripts.next().is_some_and(|first| scripts.any(|other| other != first))
+    })
 }
 
 /// Whether a run of more than [`MAXIMUM_ENCODED`] characters is in a base64 alphabet (RFC 4648 sections 4 and 5) and is not plain words
@@ -181,24 +166,17 @@ fn has_mixed_word(text: &str) -> bool {
 fn looks_encoded(text: &str) -> bool {
     let joint = |character: char| matches!(character, '+' | '/' | '-' | '_' | '=');
     let word = |piece: &str| {
-        let rest = piece
-            .strip_prefix(|first: char| first.is_ascii_uppercase())
-            .unwrap_or(piece);
+        let rest = piece.strip_prefix(|first: char| first.is_ascii_uppercase()).unwrap_or(piece);
         piece.len() <= MAXIMUM_ENCODED && rest.bytes().all(|byte| byte.is_ascii_lowercase())
     };
     let number = |piece: &str| piece.len() <= 4 && piece.bytes().all(|byte| byte.is_ascii_digit());
     let base64 = text
         .split(|character: char| !(character.is_ascii_alphanumeric() || joint(character)))
-        .any(|run| {
-            run.len() > MAXIMUM_ENCODED
-                && !run.split(joint).all(|piece| word(piece) || number(piece))
-        });
-    let mut hexadecimal = text
-        .chars()
-        .filter(|character| !matches!(character, ' ' | ':' | '.' | ',' | '-' | '_' | ';'));
+        .any(|run| run.len() > MAXIMUM_ENCODED && !run.split(joint).all(|piece| word(piece) || number(piece)));
+    let mut hexadecimal =
+        text.chars().filter(|character| !matches!(character, ' ' | ':' | '.' | ',' | '-' | '_' | ';'));
     base64
-        || (hexadecimal.clone().count() > MAXIMUM_ENCODED
-            && hexadecimal.all(|character| character.is_ascii_hexdigit()))
+        || (hexadecimal.clone().count() > MAXIMUM_ENCODED && hexadecimal.all(|character| character.is_ascii_hexdigit()))
 }
 
 #[cfg(test)]

@@ -13,14 +13,7 @@ fn canonical_text(text: &str) -> String {
 }
 
 fn one(cell: Cell, ty: CellType, role: Role) -> Table {
-    Table {
-        columns: vec![Column {
-            name: "x".into(),
-            ty,
-            role,
-        }],
-        rows: vec![vec![cell]],
-    }
+    Table { columns: vec![Column { name: "x".into(), ty, role }], rows: vec![vec![cell]] }
 }
 
 const FIRST: Place = Place { row: 0, column: 0 };
@@ -51,12 +44,7 @@ fn types_are_those_of_whole_columns() {
             CellType::Text
         ]
     );
-    assert!(
-        table
-            .columns
-            .iter()
-            .all(|column| column.role == Role::Opaque)
-    );
+    assert!(table.columns.iter().all(|column| column.role == Role::Opaque));
 }
 
 #[test]
@@ -75,18 +63,9 @@ fn each_way_not_to_be_a_table_is_refused() {
     }
     let mut ragged = one(Cell::Null, CellType::Real, Role::Opaque);
     ragged.rows.push(vec![]);
-    assert_eq!(
-        canonicalise(&ragged, &Form::default()).unwrap_err(),
-        NotCanonical::Ragged { row: 1 }
-    );
-    let none = Table {
-        columns: vec![],
-        rows: vec![],
-    };
-    assert_eq!(
-        canonicalise(&none, &Form::default()).unwrap_err(),
-        NotCanonical::NoColumns
-    );
+    assert_eq!(canonicalise(&ragged, &Form::default()).unwrap_err(), NotCanonical::Ragged { row: 1 });
+    let none = Table { columns: vec![], rows: vec![] };
+    assert_eq!(canonicalise(&none, &Form::default()).unwrap_err(), NotCanonical::NoColumns);
 }
 
 #[test]
@@ -96,52 +75,19 @@ fn each_cell_without_a_form_is_refused() {
         ("Ａ", NotCanonical::LookalikeCharacter(FIRST)),
         ("pаy", NotCanonical::MixedScripts(FIRST)),
         ("=HYPERLINK(1)", NotCanonical::Formula(FIRST)),
-        (
-            "0123456789abcdef0123456789abcdef0",
-            NotCanonical::Payload(FIRST),
-        ),
+        ("0123456789abcdef0123456789abcdef0", NotCanonical::Payload(FIRST)),
     ] {
-        assert_eq!(
-            csv(&format!("a\n{text}\n")).map(|_| ()),
-            Err(refusal),
-            "{text}"
-        );
+        assert_eq!(csv(&format!("a\n{text}\n")).map(|_| ()), Err(refusal), "{text}");
     }
-    assert_eq!(
-        csv(&format!("a\n{}\n", "word ".repeat(60))).unwrap_err(),
-        NotCanonical::LongText(FIRST)
-    );
+    assert_eq!(csv(&format!("a\n{}\n", "word ".repeat(60))).unwrap_err(), NotCanonical::LongText(FIRST));
     for (cell, ty, refusal) in [
-        (
-            Cell::Text("1".into()),
-            CellType::Integer,
-            NotCanonical::WrongType(FIRST),
-        ),
-        (
-            Cell::Decimal("one".into()),
-            CellType::Decimal,
-            NotCanonical::Decimal(FIRST),
-        ),
-        (
-            Cell::Decimal("1e301".into()),
-            CellType::Decimal,
-            NotCanonical::Decimal(FIRST),
-        ),
-        (
-            Cell::Date(i32::MAX),
-            CellType::Date,
-            NotCanonical::Date(FIRST),
-        ),
-        (
-            Cell::Timestamp(i64::MIN),
-            CellType::Timestamp,
-            NotCanonical::Date(FIRST),
-        ),
+        (Cell::Text("1".into()), CellType::Integer, NotCanonical::WrongType(FIRST)),
+        (Cell::Decimal("one".into()), CellType::Decimal, NotCanonical::Decimal(FIRST)),
+        (Cell::Decimal("1e301".into()), CellType::Decimal, NotCanonical::Decimal(FIRST)),
+        (Cell::Date(i32::MAX), CellType::Date, NotCanonical::Date(FIRST)),
+        (Cell::Timestamp(i64::MIN), CellType::Timestamp, NotCanonical::Date(FIRST)),
     ] {
-        assert_eq!(
-            canonicalise(&one(cell, ty, Role::Opaque), &Form::default()).unwrap_err(),
-            refusal
-        );
+        assert_eq!(canonicalise(&one(cell, ty, Role::Opaque), &Form::default()).unwrap_err(), refusal);
     }
 }
 
@@ -156,46 +102,37 @@ fn a_measure_of_a_column_without_a_name_is_refused() {
 fn digits_outside_a_double_are_refused() {
     let table = one(Cell::Null, CellType::Real, Role::Opaque);
     for significant_digits in [0, 16] {
-        let form = Form {
-            significant_digits,
-            declared: None,
-        };
-        assert_eq!(
-            canonicalise(&table, &form).unwrap_err(),
-            NotCanonical::Digits
-        );
+        let form = Form { significant_digits, declared: None };
+        assert_eq!(canonicalise(&table, &form).unwrap_err(), NotCanonical::Digits);
     }
 }
 
 #[test]
 fn a_table_beyond_the_bounds_is_refused() {
     let rows = "1\n".repeat(MAXIMUM_CELLS + 1);
-    assert_eq!(
-        parse_csv(format!("a\n{rows}").as_bytes()).unwrap_err(),
-        NotCanonical::TooLarge
-    );
-    assert_eq!(
-        parse_csv(&vec![b'a'; MAXIMUM_BYTES + 1]).unwrap_err(),
-        NotCanonical::TooLarge
-    );
+    assert_eq!(parse_csv(format!("a\n{rows}").as_bytes()).unwrap_err(), NotCanonical::TooLarge);
+    assert_eq!(parse_csv(&vec![b'a'; MAXIMUM_BYTES + 1]).unwrap_err(), NotCanonical::TooLarge);
     let wide = ",".repeat(MAXIMUM_COLUMNS);
-    assert_eq!(
-        parse_csv(wide.as_bytes()).unwrap_err(),
-        NotCanonical::TooLarge
-    );
+    assert_eq!(parse_csv(wide.as_bytes()).unwrap_err(), NotCanonical::TooLarge);
     let endless = ",".repeat(2 * 1024 * 1024);
-    assert_eq!(
-        parse_csv(endless.as_bytes()).unwrap_err(),
-        NotCanonical::TooLarge
-    );
-    let table = Table {
-        rows: vec![vec![Cell::Null]; MAXIMUM_CELLS + 1],
-        ..one(Cell::Null, CellType::Real, Role::Opaque)
+    assert_eq!(parse_csv(endless.as_bytes()).unwrap_err(), NotCanonical::TooLarge);
+    let table =
+        Table { rows: vec![vec![Cell::Null]; MAXIMUM_CELLS + 1], ..one(Cell::Null, CellType::Real, Role::Opaque) };
+    assert_eq!(canonicalise(&table, &Form::default()).unwrap_err(), NotCanonical::TooLarge);
+}
+
+#[test]
+fn the_widest_schema_still_fits_its_record() {
+    let wide = |columns: usize| {
+        let name = |place: usize| format!("{}{place:03}", "c".repeat(60));
+        let column = |place| Column { name: name(place), ty: CellType::Timestamp, role: Role::Opaque };
+        Table { columns: (0..columns).map(column).collect(), rows: vec![] }
     };
-    assert_eq!(
-        canonicalise(&table, &Form::default()).unwrap_err(),
-        NotCanonical::TooLarge
-    );
+    let most = MAXIMUM_SCHEMA_BYTES / (63 + "opaque".len() + COLUMN_BYTES);
+    let canonical = canonicalise(&wide(most), &Form::default()).unwrap();
+    let schema = crate::wire::codec::encode(&canonical.schema()).unwrap();
+    assert!(schema.len() < 64 * 1024);
+    assert_eq!(canonicalise(&wide(most + 1), &Form::default()).unwrap_err(), NotCanonical::TooLarge);
 }
 
 #[test]
@@ -221,23 +158,14 @@ fn declared_columns_have_the_declared_order_and_no_other_is_taken() {
 fn what_is_no_finite_number_becomes_null_and_is_marked() {
     let canonical = csv("a,b\nx,NaN\ny,1\nz,-inf\nw,\n").unwrap();
     assert_eq!(canonical.bytes(), b"a,b\nw,\nx,\ny,1\nz,\n");
-    assert_eq!(
-        canonical.replaced(),
-        [Place { row: 1, column: 1 }, Place { row: 3, column: 1 }]
-    );
+    assert_eq!(canonical.replaced(), [Place { row: 1, column: 1 }, Place { row: 3, column: 1 }]);
 }
 
 #[test]
 fn evidence_is_found_again_after_sorting() {
-    let form = Form {
-        declared: Some(vec!["b".into(), "a".into()]),
-        ..Form::default()
-    };
+    let form = Form { declared: Some(vec!["b".into(), "a".into()]), ..Form::default() };
     let canonical = canonicalise(&parse_csv(b"a,b\nx,2\ny,1\n").unwrap(), &form).unwrap();
-    assert_eq!(
-        canonical.origin(Place { row: 0, column: 1 }),
-        Some(Place { row: 1, column: 0 })
-    );
+    assert_eq!(canonical.origin(Place { row: 0, column: 1 }), Some(Place { row: 1, column: 0 }));
     assert_eq!(canonical.origin(Place { row: 2, column: 0 }), None);
 }
 
@@ -245,81 +173,38 @@ fn evidence_is_found_again_after_sorting() {
 fn keys_keep_all_their_digits_and_figures_do_not() {
     let snomed = 900_000_000_000_207_008;
     let form = Form::default();
-    let kept = canonicalise(
-        &one(Cell::Integer(snomed), CellType::Integer, Role::Key),
-        &form,
-    )
-    .unwrap();
+    let kept = canonicalise(&one(Cell::Integer(snomed), CellType::Integer, Role::Key), &form).unwrap();
     assert_eq!(kept.bytes(), b"x\n900000000000207008\n");
-    let rounded = canonicalise(
-        &one(Cell::Integer(snomed), CellType::Integer, Role::Opaque),
-        &form,
-    )
-    .unwrap();
+    let rounded = canonicalise(&one(Cell::Integer(snomed), CellType::Integer, Role::Opaque), &form).unwrap();
     assert_eq!(rounded.bytes(), b"x\n900000000000000000\n");
 }
 
 #[test]
 fn a_null_alone_in_its_line_is_still_a_row() {
-    let table = Table {
-        rows: vec![vec![Cell::Null]; 2],
-        ..one(Cell::Null, CellType::Real, Role::Opaque)
-    };
+    let table = Table { rows: vec![vec![Cell::Null]; 2], ..one(Cell::Null, CellType::Real, Role::Opaque) };
     let canonical = canonicalise(&table, &Form::default()).unwrap();
     assert_eq!(canonical.bytes(), b"x\n\"\"\n\"\"\n");
-    assert_eq!(
-        read_csv(canonical.bytes(), canonical.schema()).unwrap(),
-        table
-    );
+    assert_eq!(read_csv(canonical.bytes(), canonical.schema()).unwrap(), table);
 }
 
 #[test]
 fn released_bytes_read_back_by_their_schema_only() {
     let columns = vec![
-        Column {
-            name: "k".into(),
-            ty: CellType::Text,
-            role: Role::Key,
-        },
-        Column {
-            name: "v".into(),
-            ty: CellType::Decimal,
-            role: Role::Measure(Measure::Sum("v".into())),
-        },
+        Column { name: "k".into(), ty: CellType::Text, role: Role::Key },
+        Column { name: "v".into(), ty: CellType::Decimal, role: Role::Measure(Measure::Sum("v".into())) },
     ];
-    let rows = vec![
-        vec![Cell::Text("10".into()), Cell::Decimal("1.50".into())],
-        vec![Cell::Text("2".into()), Cell::Null],
-    ];
-    let canonical = canonicalise(
-        &Table {
-            columns: columns.clone(),
-            rows,
-        },
-        &Form::default(),
-    )
-    .unwrap();
+    let rows =
+        vec![vec![Cell::Text("10".into()), Cell::Decimal("1.50".into())], vec![Cell::Text("2".into()), Cell::Null]];
+    let canonical = canonicalise(&Table { columns: columns.clone(), rows }, &Form::default()).unwrap();
     assert_eq!(canonical.bytes(), b"k,v\n10,1.5\n2,\n");
-    assert_eq!(
-        &read_csv(canonical.bytes(), &columns).unwrap(),
-        canonical.table()
-    );
-    assert_eq!(
-        read_csv(b"k,w\n", &columns).unwrap_err(),
-        NotCanonical::Undeclared
-    );
-    assert_eq!(
-        read_csv(b"k,v\na,b\n", &columns).unwrap_err(),
-        NotCanonical::WrongType(Place { row: 0, column: 1 })
-    );
+    assert_eq!(&read_csv(canonical.bytes(), &columns).unwrap(), canonical.table());
+    assert_eq!(read_csv(b"k,w\n", &columns).unwrap_err(), NotCanonical::Undeclared);
+    assert_eq!(read_csv(b"k,v\na,b\n", &columns).unwrap_err(), NotCanonical::WrongType(Place { row: 0, column: 1 }));
 }
 
 #[test]
 fn refusals_tell_outsiders_no_place() {
-    assert_eq!(
-        NotCanonical::Payload(Place { row: 77, column: 3 }).code(),
-        "payload"
-    );
+    assert_eq!(NotCanonical::Payload(Place { row: 77, column: 3 }).code(), "payload");
     assert_eq!(
         NotCanonical::Payload(Place { row: 77, column: 3 }).to_string(),
         "the text in row 78, column 4 looks like encoded bytes; hand over words and numbers"
@@ -345,10 +230,7 @@ fn document() -> impl Strategy<Value = (Vec<Vec<String>>, usize)> {
         let column = prop_oneof![
             prop::collection::vec(field(), rows),
             prop::collection::vec(any::<i64>().prop_map(|value| value.to_string()), rows),
-            prop::collection::vec(
-                any::<u64>().prop_map(|bits| f64::from_bits(bits).to_string()),
-                rows
-            ),
+            prop::collection::vec(any::<u64>().prop_map(|bits| f64::from_bits(bits).to_string()), rows),
             prop::collection::vec("[a-c 1-3]{0,3}", rows),
         ];
         (prop::collection::vec(column, columns), Just(rows))
@@ -371,17 +253,7 @@ fn written(columns: &[Vec<String>], rows: &[usize], quote: bool) -> String {
         text.push_str(&fields.join(","));
         text.push_str(if quote { "\r\n" } else { "\n" });
     };
-    line(
-        (0..columns.len())
-            .map(|place| {
-                if quote {
-                    format!("C{place}")
-                } else {
-                    format!("c{place}")
-                }
-            })
-            .collect(),
-    );
+    line((0..columns.len()).map(|place| if quote { format!("C{place}") } else { format!("c{place}") }).collect());
     for row in rows {
         line(columns.iter().map(|column| column[*row].clone()).collect());
     }

@@ -21,11 +21,7 @@ fn sound() -> Evidence {
 
 /// A witnessed row: a key and one figure for each measure.
 fn witnessed(figures: &[(Measure, Evidence)]) -> Witnessed {
-    let mut columns = vec![Column {
-        name: "k".into(),
-        ty: CellType::Text,
-        role: Role::Key,
-    }];
+    let mut columns = vec![Column { name: "k".into(), ty: CellType::Text, role: Role::Key }];
     columns.extend(figures.iter().map(|(measure, _)| Column {
         name: measure.column_name(),
         ty: CellType::Real,
@@ -35,47 +31,24 @@ fn witnessed(figures: &[(Measure, Evidence)]) -> Witnessed {
     row.extend(figures.iter().map(|_| Cell::Real(31.5)));
     let mut evidence = vec![None];
     evidence.extend(figures.iter().map(|(_, evidence)| Some(*evidence)));
-    Witnessed {
-        table: Table {
-            columns,
-            rows: vec![row],
-        },
-        evidence: vec![evidence],
-    }
+    Witnessed { table: Table { columns, rows: vec![row] }, evidence: vec![evidence] }
 }
 
 fn report(witnessed: &Witnessed) -> Report {
     let policy = Policy::default();
     let canonical = canonicalise(&witnessed.table, &policy.form(None)).unwrap();
-    check(
-        &Checkable::Witnessed {
-            canonical: &canonical,
-            witnessed,
-        },
-        &policy,
-    )
+    check(&Checkable::Witnessed { canonical: &canonical, witnessed }, &policy)
 }
 
 fn opaque(csv: &str, policy: &Policy) -> Report {
     let canonical = canonicalise(&parse_csv(csv.as_bytes()).unwrap(), &policy.form(None)).unwrap();
-    check(
-        &Checkable::Opaque {
-            canonical: &canonical,
-        },
-        policy,
-    )
+    check(&Checkable::Opaque { canonical: &canonical }, policy)
 }
 
 /// The verdict of one rule over the figure of one measure.
 fn verdict(rule: Rule, measure: Measure, evidence: Evidence) -> Verdict {
     let report = report(&witnessed(&[(measure, evidence)]));
-    report
-        .findings
-        .iter()
-        .filter(|finding| finding.rule == rule)
-        .map(|finding| finding.verdict)
-        .max()
-        .unwrap()
+    report.findings.iter().filter(|finding| finding.rule == rule).map(|finding| finding.verdict).max().unwrap()
 }
 
 fn x() -> String {
@@ -103,17 +76,7 @@ fn a_sound_witnessed_table_passes() {
 
 #[test]
 fn the_threshold_counts_subjects_and_not_rows() {
-    let with = |rows, subjects| {
-        verdict(
-            Rule::MinimumThreshold,
-            Measure::Count,
-            Evidence {
-                rows,
-                subjects,
-                ..sound()
-            },
-        )
-    };
+    let with = |rows, subjects| verdict(Rule::MinimumThreshold, Measure::Count, Evidence { rows, subjects, ..sound() });
     assert_eq!(with(10, 10), Verdict::Pass);
     assert_eq!(with(1_000, 9), Verdict::Fail);
     assert_eq!(with(9, 10), Verdict::Fail);
@@ -122,45 +85,20 @@ fn the_threshold_counts_subjects_and_not_rows() {
 
 #[test]
 fn every_figure_has_its_own_count() {
-    let few = Evidence {
-        subjects: 9,
-        rows: 9,
-        ..sound()
-    };
-    let report = report(&witnessed(&[
-        (Measure::Subjects, sound()),
-        (Measure::Mean(x()), few),
-    ]));
+    let few = Evidence { subjects: 9, rows: 9, ..sound() };
+    let report = report(&witnessed(&[(Measure::Subjects, sound()), (Measure::Mean(x()), few)]));
     assert_eq!(report.verdict, Verdict::Fail);
-    let failed: Vec<_> = report
-        .findings
-        .iter()
-        .filter(|finding| finding.verdict == Verdict::Fail)
-        .collect();
+    let failed: Vec<_> = report.findings.iter().filter(|finding| finding.verdict == Verdict::Fail).collect();
     assert_eq!(failed.len(), 1);
-    assert_eq!(
-        (failed[0].row, failed[0].column.as_deref()),
-        (Some(0), Some("mean_x"))
-    );
-    assert_eq!(
-        failed[0].reason,
-        "Fewer than 10 subjects stand behind this figure."
-    );
+    assert_eq!((failed[0].row, failed[0].column.as_deref()), (Some(0), Some("mean_x")));
+    assert_eq!(failed[0].reason, "Fewer than 10 subjects stand behind this figure.");
 }
 
 #[test]
 fn a_small_number_without_a_value_is_an_implied_count() {
     let with = |rows, subjects| {
-        let part = Evidence {
-            rows,
-            subjects,
-            ..sound()
-        };
-        report(&witnessed(&[
-            (Measure::Count, sound()),
-            (Measure::CountOf(x()), part),
-        ]))
-        .verdict
+        let part = Evidence { rows, subjects, ..sound() };
+        report(&witnessed(&[(Measure::Count, sound()), (Measure::CountOf(x()), part)])).verdict
     };
     assert_eq!(with(50, 40), Verdict::Pass);
     assert_eq!(with(49, 40), Verdict::Review);
@@ -171,16 +109,7 @@ fn a_small_number_without_a_value_is_an_implied_count() {
 #[test]
 fn the_p_ratio_fails_below_its_bound() {
     let with = |sum| {
-        verdict(
-            Rule::DominancePRatio,
-            Measure::Sum(x()),
-            Evidence {
-                sum,
-                largest: 100.0,
-                second: 50.0,
-                ..sound()
-            },
-        )
+        verdict(Rule::DominancePRatio, Measure::Sum(x()), Evidence { sum, largest: 100.0, second: 50.0, ..sound() })
     };
     assert_eq!(with(160.0), Verdict::Pass);
     assert_eq!(with(159.9), Verdict::Fail);
@@ -188,18 +117,8 @@ fn the_p_ratio_fails_below_its_bound() {
 
 #[test]
 fn the_nk_share_fails_at_its_bound() {
-    let with = |sum| {
-        verdict(
-            Rule::DominanceNk,
-            Measure::Mean(x()),
-            Evidence {
-                sum,
-                largest: 60.0,
-                second: 30.0,
-                ..sound()
-            },
-        )
-    };
+    let with =
+        |sum| verdict(Rule::DominanceNk, Measure::Mean(x()), Evidence { sum, largest: 60.0, second: 30.0, ..sound() });
     assert_eq!(with(100.0), Verdict::Fail);
     assert_eq!(with(100.1), Verdict::Pass);
 }
@@ -215,76 +134,33 @@ fn dominance_is_not_computed_where_it_means_nothing() {
         )
     };
     let both = |verdict| (verdict, verdict);
-    assert_eq!(
-        with(|evidence| evidence.negatives = 1),
-        both(Verdict::Review)
-    );
+    assert_eq!(with(|evidence| evidence.negatives = 1), both(Verdict::Review));
     assert_eq!(with(|evidence| evidence.special = 1), both(Verdict::Review));
-    assert_eq!(
-        with(|evidence| evidence.largest = f64::NAN),
-        both(Verdict::Review)
-    );
-    assert_eq!(
-        with(|evidence| evidence.sum = f64::INFINITY),
-        both(Verdict::Review)
-    );
+    assert_eq!(with(|evidence| evidence.largest = f64::NAN), both(Verdict::Review));
+    assert_eq!(with(|evidence| evidence.sum = f64::INFINITY), both(Verdict::Review));
     // more than the sum, in the wrong order, below zero
-    assert_eq!(
-        with(|evidence| evidence.largest = 1e9),
-        both(Verdict::Review)
-    );
-    assert_eq!(
-        with(|evidence| evidence.second = 13.0),
-        both(Verdict::Review)
-    );
-    assert_eq!(
-        with(|evidence| evidence.second = -1.0),
-        both(Verdict::Review)
-    );
-    let zeros = |evidence: &mut Evidence| {
-        (evidence.sum, evidence.largest, evidence.second) = (0.0, 0.0, 0.0)
-    };
+    assert_eq!(with(|evidence| evidence.largest = 1e9), both(Verdict::Review));
+    assert_eq!(with(|evidence| evidence.second = 13.0), both(Verdict::Review));
+    assert_eq!(with(|evidence| evidence.second = -1.0), both(Verdict::Review));
+    let zeros = |evidence: &mut Evidence| (evidence.sum, evidence.largest, evidence.second) = (0.0, 0.0, 0.0);
     assert_eq!(with(zeros), both(Verdict::NotApplicable));
 }
 
 #[test]
 fn extremes_of_a_double_do_not_slip_through() {
     // sum / largest overflows
-    let tiny = Evidence {
-        sum: f64::MAX,
-        largest: f64::MIN_POSITIVE,
-        second: 0.0,
-        ..sound()
-    };
-    assert_eq!(
-        verdict(Rule::DominancePRatio, Measure::Sum(x()), tiny),
-        Verdict::Review
-    );
+    let tiny = Evidence { sum: f64::MAX, largest: f64::MIN_POSITIVE, second: 0.0, ..sound() };
+    assert_eq!(verdict(Rule::DominancePRatio, Measure::Sum(x()), tiny), Verdict::Review);
     // largest + second overflows
-    let huge = Evidence {
-        sum: f64::MAX,
-        largest: f64::MAX,
-        second: f64::MAX,
-        ..sound()
-    };
-    assert_eq!(
-        verdict(Rule::DominanceNk, Measure::Sum(x()), huge),
-        Verdict::Review
-    );
+    let huge = Evidence { sum: f64::MAX, largest: f64::MAX, second: f64::MAX, ..sound() };
+    assert_eq!(verdict(Rule::DominanceNk, Measure::Sum(x()), huge), Verdict::Review);
 }
 
 #[test]
 fn degrees_of_freedom_fail_below_their_bound() {
     for measure in [Measure::Variance(x()), Measure::Covariance(x(), "y".into())] {
         let with = |degrees_of_freedom| {
-            verdict(
-                Rule::DegreesOfFreedom,
-                measure.clone(),
-                Evidence {
-                    degrees_of_freedom,
-                    ..sound()
-                },
-            )
+            verdict(Rule::DegreesOfFreedom, measure.clone(), Evidence { degrees_of_freedom, ..sound() })
         };
         assert_eq!(with(10), Verdict::Pass);
         assert_eq!(with(9), Verdict::Fail);
@@ -308,27 +184,11 @@ fn a_figure_without_evidence_is_reviewed() {
 #[test]
 fn evidence_follows_its_row_through_the_sort() {
     let mut two = witnessed(&[(Measure::Count, sound())]);
-    two.table.rows = vec![
-        vec![Cell::Text("b".into()), Cell::Real(1.0)],
-        vec![Cell::Text("a".into()), Cell::Real(1.0)],
-    ];
-    two.evidence = vec![
-        vec![
-            None,
-            Some(Evidence {
-                subjects: 1,
-                ..sound()
-            }),
-        ],
-        vec![None, Some(sound())],
-    ];
+    two.table.rows = vec![vec![Cell::Text("b".into()), Cell::Real(1.0)], vec![Cell::Text("a".into()), Cell::Real(1.0)]];
+    two.evidence = vec![vec![None, Some(Evidence { subjects: 1, ..sound() })], vec![None, Some(sound())]];
     let report = report(&two);
-    let failed: Vec<_> = report
-        .findings
-        .iter()
-        .filter(|finding| finding.verdict == Verdict::Fail)
-        .map(|finding| finding.row)
-        .collect();
+    let failed: Vec<_> =
+        report.findings.iter().filter(|finding| finding.verdict == Verdict::Fail).map(|finding| finding.row).collect();
     assert_eq!(failed, [Some(1)]);
 }
 
@@ -344,10 +204,7 @@ fn a_figure_that_was_no_number_is_reviewed() {
 #[test]
 fn an_opaque_output_never_passes() {
     let report = opaque("k,mean\na,1.5\n", &Policy::default());
-    assert_eq!(
-        (report.verdict, report.tier),
-        (Verdict::Review, Tier::Opaque)
-    );
+    assert_eq!((report.verdict, report.tier), (Verdict::Review, Tier::Opaque));
     assert_eq!(
         report.summary,
         "Minimum-threshold: review, dominance-p-ratio: review, dominance-nk: review, degrees-of-freedom: review (computed by the component, only its shape can be checked)."
@@ -356,10 +213,7 @@ fn an_opaque_output_never_passes() {
 
 #[test]
 fn whole_numbers_below_the_threshold_are_marked_in_opaque_outputs() {
-    let report = opaque(
-        "k,n,m,mean\na,9,3.0,1.5\nb,10,40,7\nc,0,-2,9\n",
-        &Policy::default(),
-    );
+    let report = opaque("k,n,m,mean\na,9,3.0,1.5\nb,10,40,7\nc,0,-2,9\n", &Policy::default());
     let marked: Vec<_> = report
         .findings
         .iter()
@@ -371,41 +225,15 @@ fn whole_numbers_below_the_threshold_are_marked_in_opaque_outputs() {
 
 #[test]
 fn sizes_beyond_the_policy_are_refused() {
-    let small = Policy {
-        maximum_rows: 1,
-        ..Policy::default()
-    };
+    let small = Policy { maximum_rows: 1, ..Policy::default() };
     assert_eq!(opaque("a\n1\n", &small).verdict, Verdict::Review);
     let refused = opaque("a\n1\n2\n", &small);
     assert_eq!(refused.verdict, Verdict::Refused);
     assert!(
-        refused
-            .findings
-            .iter()
-            .any(|finding| finding.reason == "The output has more than 1 rows; ask for a summary.")
+        refused.findings.iter().any(|finding| finding.reason == "The output has more than 1 rows; ask for a summary.")
     );
-    assert_eq!(
-        opaque(
-            "a,b\n1,2\n",
-            &Policy {
-                maximum_columns: 1,
-                ..small
-            }
-        )
-        .verdict,
-        Verdict::Refused
-    );
-    assert_eq!(
-        opaque(
-            "a\n1\n",
-            &Policy {
-                maximum_bytes: 3,
-                ..small
-            }
-        )
-        .verdict,
-        Verdict::Refused
-    );
+    assert_eq!(opaque("a,b\n1,2\n", &Policy { maximum_columns: 1, ..small }).verdict, Verdict::Refused);
+    assert_eq!(opaque("a\n1\n", &Policy { maximum_bytes: 3, ..small }).verdict, Verdict::Refused);
     let fifty = Policy::default();
     assert_eq!(check_count(50, &fifty).verdict, Verdict::Pass);
     assert_eq!(check_count(51, &fifty).verdict, Verdict::Refused);
@@ -421,17 +249,9 @@ fn what_has_no_form_is_refused_under_its_rule() {
     ] {
         let report = refused(Tier::Opaque, &refusal);
         assert_eq!(report.verdict, Verdict::Refused);
-        let finding = report
-            .findings
-            .iter()
-            .find(|finding| finding.verdict == Verdict::Refused)
-            .unwrap();
+        let finding = report.findings.iter().find(|finding| finding.verdict == Verdict::Refused).unwrap();
         assert_eq!(finding.rule, rule);
-        assert!(
-            finding.reason.ends_with('.') && finding.reason.starts_with(char::is_uppercase),
-            "{}",
-            finding.reason
-        );
+        assert!(finding.reason.ends_with('.') && finding.reason.starts_with(char::is_uppercase), "{}", finding.reason);
     }
 }
 
@@ -439,16 +259,9 @@ fn what_has_no_form_is_refused_under_its_rule() {
 fn a_long_list_is_cut_and_still_counted() {
     let rows = "1\n".repeat(LISTED_FINDINGS + 5);
     let report = opaque(&format!("n\n{rows}"), &Policy::default());
-    let listed = report
-        .findings
-        .iter()
-        .filter(|finding| finding.rule == Rule::MinimumThreshold)
-        .count();
+    let listed = report.findings.iter().filter(|finding| finding.rule == Rule::MinimumThreshold).count();
     assert_eq!(listed, LISTED_FINDINGS);
-    assert_eq!(
-        report.tallies[&Rule::MinimumThreshold].review,
-        u64::try_from(LISTED_FINDINGS).unwrap() + 6
-    );
+    assert_eq!(report.tallies[&Rule::MinimumThreshold].review, u64::try_from(LISTED_FINDINGS).unwrap() + 6);
 }
 
 #[test]
@@ -460,10 +273,7 @@ fn names_in_records_are_those_of_the_rules() {
     ] {
         let mut bytes = Vec::new();
         ciborium::into_writer(&rule, &mut bytes).unwrap();
-        assert_eq!(
-            ciborium::from_reader::<String, _>(bytes.as_slice()).unwrap(),
-            name
-        );
+        assert_eq!(ciborium::from_reader::<String, _>(bytes.as_slice()).unwrap(), name);
         assert_eq!(rule.to_string(), name);
     }
 }
@@ -473,10 +283,7 @@ fn a_report_reads_back_from_its_record() {
     let report = opaque("n\n3\n", &Policy::default());
     let mut bytes = Vec::new();
     ciborium::into_writer(&report, &mut bytes).unwrap();
-    assert_eq!(
-        ciborium::from_reader::<Report, _>(bytes.as_slice()).unwrap(),
-        report
-    );
+    assert_eq!(ciborium::from_reader::<Report, _>(bytes.as_slice()).unwrap(), report);
 }
 
 fn any_double() -> impl Strategy<Value = f64> {
@@ -508,20 +315,16 @@ fn any_evidence() -> impl Strategy<Value = Evidence> {
         prop_oneof![Just(0), any::<u64>()],
         any::<i64>(),
     )
-        .prop_map(
-            |(sum, largest, second, subjects, rows, negatives, special, degrees_of_freedom)| {
-                Evidence {
-                    rows,
-                    subjects,
-                    sum,
-                    largest,
-                    second,
-                    negatives,
-                    special,
-                    degrees_of_freedom,
-                }
-            },
-        )
+        .prop_map(|(sum, largest, second, subjects, rows, negatives, special, degrees_of_freedom)| Evidence {
+            rows,
+            subjects,
+            sum,
+            largest,
+            second,
+            negatives,
+            special,
+            degrees_of_freedom,
+        })
 }
 
 fn any_measure() -> impl Strategy<Value = Measure> {
