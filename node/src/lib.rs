@@ -1,6 +1,9 @@
 //! node
 
+pub mod cli;
+pub mod config;
 pub mod network;
+pub mod statements;
 pub mod clock;
 pub mod custody;
 pub mod door;

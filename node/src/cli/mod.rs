@@ -1,0 +1,136 @@
+//! The command line: one verb a file, options that verbs share, and the one edge at which errors become text and an exit code.
+//!
+//! | file | what lives there |
+//! |---|---|
+//! | `speak` | the one place that prints |
+//! | `desk` | the federation's folder, the signer, and the way from words to a signed file |
+//! | `words` | what a statement says, in words |
+//! | `passphrase`, `date` | secrets from a terminal or a file; times as people read them |
+//! | `key` | `quintes key`: keys of a person |
+//! | `network` | `quintes network`: the federation's statements |
+//! | `project` | `quintes project`: projects |
+//! | `node_init`, `node_check` | `quintes node`: a node's folder, and what is wrong with it |
+//! | `completion` | `quintes completion`: for shells |
+
+mod completion;
+mod date;
+mod desk;
+mod key;
+mod network;
+mod node;
+mod node_check;
+mod node_init;
+mod passphrase;
+mod project;
+mod speak;
+mod words;
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests stop at the first surprise")]
+mod tests;
+
+use clap::{CommandFactory as _, FromArgMatches as _};
+use speak::Speak;
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+/// Done.
+const DONE: u8 = 0;
+/// Refused or failed.
+const FAILED: u8 = 1;
+/// The command line itself is wrong.
+const USAGE: u8 = 2;
+
+const EXAMPLES: &str = "\
+Examples:
+  quintes key new alice --organisation \"Hospital A\"
+  quintes network init heart --person alice --organisation \"Hospital A\" --key alice
+  quintes network enrol bob.request --key alice
+  quintes network grant bob --role data-owner --tre london --key alice
+  quintes project new stroke --title \"Stroke after discharge\" --tre london --dataset omop --admin bob --key bob
+  quintes node init ./london --name london --kind tre --organisation \"Hospital A\"
+  quintes node check --config ./london/node.toml
+
+Data goes to stdout and talk to stderr. Exit code 0: done; 1: refused or failed; 2: wrong usage.";
+
+/// Run reviewed questions over data that never leaves its Trusted Research Environment.
+#[derive(Debug, clap::Parser)]
+#[command(name = "quintes", version, after_long_help = EXAMPLES, subcommand_required = true, arg_required_else_help = true)]
+struct Cli {
+    /// Print data as one JSON object; errors too, as {"ok": false, "error": …}.
+    #[arg(long, global = true)]
+    json: bool,
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// Every verb, or family of verbs.
+#[derive(Debug, clap::Subcommand)]
+enum Command {
+    /// Make and show your keys.
+    Key(key::Args),
+    /// Found a federation, enrol its members, grant and revoke.
+    Network(network::Args),
+    /// Make, sign and show projects.
+    Project(project::Args),
+    /// Set up a node and check it.
+    Node(node::Args),
+    /// Print a shell's completion script.
+    Completion(completion::Args),
+}
+
+impl Command {
+    fn run(self, speak: &Speak) -> anyhow::Result<()> {
+        match self {
+            Self::Key(args) => key::run(args, speak),
+            Self::Network(args) => network::run(args, speak),
+            Self::Project(args) => project::run(args, speak),
+            Self::Node(args) => node::run(args, speak),
+            Self::Completion(args) => completion::run(&args, speak),
+        }
+    }
+}
+
+/// Runs the command line of this process.
+pub fn main() -> ExitCode {
+    run_from(std::env::args_os())
+}
+
+/// Runs a command line as `quintes`; the first argument is the program's name. Prints to this process's stdout and stderr.
+pub fn run_from(args: impl Iterator<Item = OsString>) -> ExitCode {
+    ExitCode::from(run_with(args.collect(), Speak::standard))
+}
+
+/// Runs a command line with the given voice.
+fn run_with(args: Vec<OsString>, voice: impl FnOnce(bool) -> Speak) -> u8 {
+    let wants_json = args.iter().any(|arg| arg == "--json");
+    let parsed = Cli::command().try_get_matches_from(args).and_then(|matches| Cli::from_arg_matches(&matches));
+    match parsed {
+        Ok(cli) => {
+            let speak = voice(cli.json);
+            match cli.command.run(&speak) {
+                Ok(()) => DONE,
+                Err(error) => {
+                    speak.error(&error);
+                    FAILED
+                }
+            }
+        }
+        Err(error) => usage(&error, &voice(wants_json)),
+    }
+}
+
+/// What clap has to say: help and version are data and a success, everything else is talk and a failure.
+fn usage(error: &clap::Error, speak: &Speak) -> u8 {
+    let text = if speak.is_interactive() { error.render().ansi().to_string() } else { error.render().to_string() };
+    if !error.use_stderr() {
+        // Help was asked for, with or without --json.
+        speak.text(text.trim_end());
+        return DONE;
+    }
+    let first = error.render().to_string();
+    let first = first.lines().take_while(|line| !line.is_empty()).collect::<Vec<_>>().join(" ");
+    speak.answer(serde_json::json!({ "ok": false, "error": first.trim_start_matches("error: ") }));
+    speak.say(text.trim_end());
+    USAGE
+}

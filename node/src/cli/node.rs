@@ -1,0 +1,27 @@
+//! `quintes node`: a node's folder and its state, one verb a file.
+
+use crate::cli::speak::Speak;
+use crate::cli::{node_check, node_init};
+
+/// The verbs of a node.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Verb {
+    /// Write a commented node.toml, the node's keys and its request to be enrolled.
+    Init(node_init::Args),
+    /// Say what is wrong with a node's configuration, and what to do.
+    Check(node_check::Args),
+}
+
+/// Runs the verb.
+pub(crate) fn run(args: Args, speak: &Speak) -> anyhow::Result<()> {
+    match args.verb {
+        Verb::Init(args) => node_init::run(&args, speak),
+        Verb::Check(args) => node_check::run(&args, speak),
+    }
+}

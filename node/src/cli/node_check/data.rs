@@ -1,0 +1,112 @@
+//! The data's part of the check: datasets, their tables and the column that names persons.
+
+use crate::cli::node_check::{Findings, missing};
+use crate::config::{Config, Dataset, NodeKind};
+use std::fs::{self, File};
+use std::io::{self, BufRead as _, BufReader, Read as _};
+use std::path::Path;
+
+/// The longest heading of a CSV file that is looked at, in bytes.
+const HEADING_BYTES: u64 = 256 * 1024;
+
+pub(super) fn check(config: &Config, findings: &mut Findings) {
+    if config.kind == NodeKind::Hub {
+        if !config.datasets.is_empty() {
+            findings.warning("dataset", "a hub runs nothing and needs no data", "remove the datasets, or set kind = \"tre\"");
+        }
+        return;
+    }
+    if config.datasets.is_empty() {
+        findings.error("dataset", "there is no dataset, so that every task is refused", "add a [[dataset]] with name, path, subject and tables");
+    }
+    if config.data_owners.is_empty() {
+        findings.error("data_owners", "there is no data owner, so that every task is refused", "name the persons who answer for the data");
+    }
+    for dataset in &config.datasets {
+        check_dataset(dataset, findings);
+    }
+}
+
+fn check_dataset(dataset: &Dataset, findings: &mut Findings) {
+    let path = &dataset.path;
+    let files = match fs::metadata(path) {
+        Ok(found) if !found.is_dir() => {
+            return findings.error("dataset.path", format!("`{}` is no folder", path.display()), "give the folder of the tables");
+        }
+        Ok(_) => dataset.files(),
+        Err(error) => Err(error),
+    };
+    let files = match files {
+        Ok(files) => files,
+        Err(error) => return missing("dataset.path", path, &error, "give the folder of the tables", findings),
+    };
+    if files.is_empty() {
+        return findings.error(
+            "dataset.path",
+            format!("`{}` holds no .csv, .tsv or .parquet file", path.display()),
+            "give the folder of the tables",
+        );
+    }
+    if dataset.tables.is_empty() {
+        findings.error("dataset.tables", format!("no table of {} is granted", dataset.name), "name those that tasks may read");
+    }
+    let mut subject_seen = false;
+    for table in &dataset.tables {
+        let found: Vec<&Path> =
+            files.iter().filter(|(name, _)| name.eq_ignore_ascii_case(table)).map(|(_, path)| path.as_path()).collect();
+        match found.as_slice() {
+            [] => {
+                let there: Vec<&str> = files.iter().map(|(name, _)| name.as_str()).collect();
+                findings.error(
+                    "dataset.tables",
+                    format!("`{}` holds no table {table}", path.display()),
+                    format!("name one that it has ({}), or add the file", there.join(", ")),
+                );
+            }
+            [one] => subject_seen |= has_column(one, &dataset.subject, findings),
+            _ => findings.error(
+                "dataset.tables",
+                format!("`{}` holds several files for the table {table}", path.display()),
+                "keep one of them",
+            ),
+        }
+    }
+    if !subject_seen && !dataset.tables.is_empty() {
+        findings.error(
+            "dataset.subject",
+            format!("no table of {} has the column {}, so that persons cannot be counted", dataset.name, dataset.subject),
+            "name the column that names the person of a row",
+        );
+    }
+}
+
+/// Whether a file has the column. A Parquet file's columns are its engine's business, so it gets the benefit of the doubt.
+fn has_column(file: &Path, column: &str, findings: &mut Findings) -> bool {
+    if file.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("parquet")) {
+        return true;
+    }
+    match heading(file) {
+        Ok(heading) if heading.trim().is_empty() => {
+            findings.error("dataset.tables", format!("`{}` is empty", file.display()), "export it again, with its heading");
+            false
+        }
+        Ok(heading) => {
+            let separator = if heading.contains('\t') { '\t' } else { ',' };
+            heading
+                .split(separator)
+                .any(|name| name.trim().trim_matches('"').eq_ignore_ascii_case(column))
+        }
+        Err(error) => {
+            missing("dataset.tables", file, &error, "export it again", findings);
+            false
+        }
+    }
+}
+
+/// The first line, without a byte order mark.
+fn heading(file: &Path) -> io::Result<String> {
+    let mut line = Vec::new();
+    BufReader::new(File::open(file)?.take(HEADING_BYTES)).read_until(b'\n', &mut line)?;
+    let text = String::from_utf8_lossy(&line);
+    Ok(text.trim_start_matches('\u{feff}').trim_end().to_owned())
+}

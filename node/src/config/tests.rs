@@ -1,0 +1,84 @@
+use super::{Config, NodeKind};
+use std::fs;
+
+const NETWORK: &str = "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff";
+
+fn minimal() -> String {
+    format!("name = \"london\"\nkind = \"tre\"\norganisation = \"A\"\nnetwork = \"{NETWORK}\"\nstate = \"state\"\n")
+}
+
+#[test]
+fn a_minimal_configuration_has_the_defaults_and_refuses_everything() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("node.toml");
+    fs::write(&path, minimal()).unwrap();
+    let config = Config::read(&path).unwrap();
+    assert_eq!((config.kind, config.is_hub()), (NodeKind::Tre, false));
+    assert_eq!(config.state, folder.path().join("state"));
+    assert_eq!(config.door_socket(), folder.path().join("state/door.sock"));
+    assert!(!config.tre().is_configured());
+    assert_eq!(config.limits.sandbox(), sandbox::limits::Limits::default());
+    assert!(config.limits.zeros().is_empty());
+}
+
+#[test]
+fn each_field_reaches_what_it_is_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("node.toml");
+    let more = "federation = \"/f\"\nlisten = [\"/ip4/127.0.0.1/tcp/0\"]\ndata_owners = [\"bob\"]\n\
+        [[dataset]]\nname = \"omop\"\npath = \"data\"\nsubject = \"person_id\"\ntables = [\"person\"]\n\
+        [limits]\nfuel = 7\nmemory_mb = 64\nwall_seconds = 9\nwaiting = 3\ncomponent_mb = 2\n[door]\nsocket = \"d/s\"\n[log]\njson = true\n";
+    fs::write(&path, minimal() + more).unwrap();
+    let config = Config::read(&path).unwrap();
+    let limits = config.limits.sandbox();
+    assert_eq!((limits.fuel, limits.memory_bytes, limits.wall.as_secs()), (Some(7), 64 << 20, 9));
+    let tre = config.tre();
+    assert!(tre.is_configured() && tre.datasets.contains("omop") && tre.data_owners.contains("bob"));
+    assert_eq!((tre.waiting, tre.component_bytes), (3, 2 << 20));
+    assert_eq!(config.datasets[0].path, folder.path().join("data"));
+    assert_eq!(config.door_socket(), folder.path().join("d/s"));
+    assert_eq!(config.federation.unwrap().to_str(), Some("/f"));
+    assert!(config.log.json);
+}
+
+#[test]
+fn every_bad_configuration_says_where_and_what_to_do() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("node.toml");
+    let cases = [
+        (minimal() + "lissten = []\n", "unknown field `lissten` at line 6, column 1; did you mean `listen`?"),
+        (minimal() + "[limits]\nmemory = 5\n", "unknown field `memory` at line 7, column 1; did you mean `memory_mb`?"),
+        (minimal() + "zzzzzzzzzzzz = 1\n", "unknown field `zzzzzzzzzzzz` at line 6, column 1; remove it"),
+        (minimal().replace("name = \"london\"\n", ""), "lacks the field `name`; add it"),
+        (minimal() + "[[dataset]]\nname = \"a\"\npath = \"b\"\nsubject = \"c\"\n", "lacks the field `tables`"),
+        (minimal() + "listen = [\"nowhere\"]\n", "is wrong at line 6"),
+        (minimal() + "listen = [\n", "is wrong at line"),
+        (minimal() + "= 3\n", "is wrong at line 6, column 1"),
+        (minimal() + "[limits]\nmemory_mb = -1\n", "is wrong at line 7, column 13"),
+        (minimal() + "[limits]\nmemory_mb = \"big\"\n", "is wrong at line 7, column 13"),
+        (minimal().replace("tre", "ter"), "unknown variant `ter`"),
+        (minimal().replace(NETWORK, "abc"), "is not 64 hexadecimal digits; correct that line"),
+        (minimal() + "name = \"again\"\n", "is wrong at line 6"),
+        (String::new(), "lacks the field `name`"),
+    ];
+    for (text, sentence) in cases {
+        fs::write(&path, &text).unwrap();
+        let error = Config::read(&path).unwrap_err().to_string();
+        assert!(error.contains(sentence), "{error}\ndoes not say: {sentence}");
+        assert!(error.contains("node.toml"), "{error}");
+    }
+    fs::write(&path, b"name = \"\xff\"").unwrap();
+    assert!(Config::read(&path).unwrap_err().to_string().contains("UTF-8"));
+    assert!(Config::read(folder.path()).unwrap_err().to_string().contains("not a regular file"));
+    assert!(Config::read(&folder.path().join("no.toml")).unwrap_err().to_string().contains("quintes node init"));
+}
+
+#[test]
+fn tables_are_found_in_upper_and_lower_case() {
+    let folder = tempfile::tempdir().unwrap();
+    for name in ["PERSON.CSV", "visit.parquet", "drug.tsv", "notes.txt"] {
+        fs::write(folder.path().join(name), "person_id\n").unwrap();
+    }
+    let tables: Vec<String> = super::tables_in(folder.path()).unwrap().into_iter().map(|(name, _)| name).collect();
+    assert_eq!(tables, ["drug", "person", "visit"]);
+}
