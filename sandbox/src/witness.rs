@@ -1,6 +1,6 @@
 //! Statistics that the host computes itself, with the evidence that disclosure control needs beside every cell (tier T1).
 //!
-//! One pass over the admitted rows fills, for each group, exact-enough sums ([`sum`]), and, for each pair of a group and a subject, what that
+//! One pass over the admitted rows fills, for each group, sums of 106 bits, and, for each pair of a group and a subject, what that
 //! subject contributed. Rows come out sorted and sums do not depend on how an engine cut or ordered its batches, so a repeated run gives the same
 //! bytes. The evidence never reaches the component and has no way onto the wire.
 
