@@ -11,8 +11,10 @@
 //! | outputs may leave | [`tre`] |
 //! | what a node does with all that | [`node`] |
 //! | parts of several TREs become one | [`aggregate`] |
+//! | all of that is checked again, by anybody, later | [`audit`] |
 
 pub mod aggregate;
+pub mod audit;
 pub mod delivery;
 pub mod disclosure;
 pub mod ingress;
