@@ -9,7 +9,7 @@
 //! | `key` | `quintes key`: keys of a person |
 //! | `network` | `quintes network`: the federation's statements |
 //! | `project` | `quintes project`: projects |
-//! | `node_init`, `node_check` | `quintes node`: a node's folder, and what is wrong with it |
+//! | `node_init`, `node_check`, `node_run` | `quintes node`: a node's folder, what is wrong with it, and running it |
 //! | `completion` | `quintes completion`: for shells |
 
 mod completion;
@@ -20,6 +20,7 @@ mod network;
 mod node;
 mod node_check;
 mod node_init;
+mod node_run;
 mod passphrase;
 mod project;
 mod speak;

@@ -1,7 +1,7 @@
 //! `quintes node`: a node's folder and its state, one verb a file.
 
 use crate::cli::speak::Speak;
-use crate::cli::{node_check, node_init};
+use crate::cli::{node_check, node_init, node_run};
 
 /// The verbs of a node.
 #[derive(Debug, clap::Args)]
@@ -16,6 +16,8 @@ enum Verb {
     Init(node_init::Args),
     /// Say what is wrong with a node's configuration, and what to do.
     Check(node_check::Args),
+    /// Run a node until it is told to stop.
+    Run(node_run::Args),
 }
 
 /// Runs the verb.
@@ -23,5 +25,6 @@ pub(crate) fn run(args: Args, speak: &Speak) -> anyhow::Result<()> {
     match args.verb {
         Verb::Init(args) => node_init::run(&args, speak),
         Verb::Check(args) => node_check::run(&args, speak),
+        Verb::Run(args) => node_run::run(&args, speak),
     }
 }
