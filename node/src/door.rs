@@ -188,7 +188,9 @@ impl Door {
     pub async fn serve(self, path: &Path, mut stop: watch::Receiver<bool>) -> Result<(), DoorError> {
         let closed = |cause| DoorError::Socket { path: path.display().to_string(), cause };
         // The journal's lock says that no other node runs on this state: a socket that is left over is nobody's.
-        std::fs::remove_file(path).or_else(|e| if e.kind() == io::ErrorKind::NotFound { Ok(()) } else { Err(e) }).map_err(closed)?;
+        std::fs::remove_file(path)
+            .or_else(|e| if e.kind() == io::ErrorKind::NotFound { Ok(()) } else { Err(e) })
+            .map_err(closed)?;
         let listener = UnixListener::bind(path).map_err(closed)?;
         std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600)).map_err(closed)?;
         let visitors = Arc::new(Semaphore::new(VISITORS));
@@ -221,7 +223,9 @@ impl Door {
     async fn answer(&self, ask: Ask) -> Answer {
         match ask {
             Ask::Member(request) => Answer::Member(self.exchange.answer(request).await),
-            Ask::Reviews => self.driver.read(|core, _| waiting(core, now())).await.map_or_else(stopping, Answer::Reviews),
+            Ask::Reviews => {
+                self.driver.read(|core, _| waiting(core, now())).await.map_or_else(stopping, Answer::Reviews)
+            }
             Ask::Review(task) => self.review(task).await,
             Ask::Health => self.health().await,
         }

@@ -5,7 +5,7 @@ use crate::custody::Custody;
 use crate::driver::{Handle, TakeError};
 use crate::exchange::Exchange;
 use crate::execute::Execution;
-use crate::network::{Members, Network};
+use crate::network::{Members, Network, Role};
 use crate::store::Store;
 use keys::seal;
 use keys::signer::SoftKey;
@@ -117,7 +117,7 @@ impl Effects {
     fn tell(&self, bytes: &Arc<[u8]>) {
         let (network, statement) = (self.network.clone(), bytes.to_vec());
         tokio::spawn(async move {
-            for peer in network.peers().await {
+            for peer in network.peers().await.into_iter().filter(|peer| peer.role != Role::Client) {
                 let (network, statement) = (network.clone(), statement.clone());
                 tokio::spawn(async move {
                     // Whoever is away catches up on the next connection.
@@ -160,8 +160,12 @@ impl Effects {
             });
             match sealed.await {
                 Ok(Ok(bytes)) => take_own(&driver, bytes, "release").await,
-                Ok(Err(error)) => tracing::error!(task = %task.short(), error = format!("{error:#}"), "custody was not opened; nothing was released"),
-                Err(_) => tracing::error!(task = %task.short(), "opening custody was interrupted; nothing was released"),
+                Ok(Err(error)) => {
+                    tracing::error!(task = %task.short(), error = format!("{error:#}"), "custody was not opened; nothing was released")
+                }
+                Err(_) => {
+                    tracing::error!(task = %task.short(), "opening custody was interrupted; nothing was released")
+                }
             }
         });
     }

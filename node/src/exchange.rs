@@ -1,7 +1,7 @@
 //! Direct streams: answering members, catching up with them, and getting blobs from them.
 
 use crate::driver::{Handle, TakeError};
-use crate::network::{AskError, Network, PeerKey};
+use crate::network::{AskError, Network, PeerKey, Role};
 use crate::store::{Store, StoreError};
 use protocol::wire::envelope::Signed;
 use protocol::wire::id::{Digest, StatementId};
@@ -83,7 +83,14 @@ impl Exchange {
     async fn inventory(&self, after: Option<StatementId>, kinds: Vec<protocol::record::Kind>) -> Response {
         let page = self.driver.read(move |core, journal| {
             let wanted = |id: &&StatementId| {
-                let kind = || journal.statement(id).ok().flatten().and_then(|bytes| Signed::parse(&bytes).ok()).map(|signed| signed.kind());
+                let kind = || {
+                    journal
+                        .statement(id)
+                        .ok()
+                        .flatten()
+                        .and_then(|bytes| Signed::parse(&bytes).ok())
+                        .map(|signed| signed.kind())
+                };
                 core.may_share(id) && (kinds.is_empty() || kind().is_some_and(|kind| kinds.contains(&kind)))
             };
             let later = core.known().iter().filter(|id| after.is_none_or(|after| **id > after));
@@ -135,7 +142,7 @@ impl Exchange {
             if self.store.has(digest) {
                 return Ok(());
             }
-            for peer in self.network.peers().await {
+            for peer in self.network.peers().await.into_iter().filter(|peer| peer.role != Role::Client) {
                 if self.obtain_from(peer.key, digest, hops).await? {
                     return Ok(());
                 }
@@ -181,7 +188,9 @@ impl Exchange {
             let answer = self.network.ask(peer, Request::Inventory { after, kinds: Vec::new() }).await?;
             let Response::Inventory { ids, more } = answer else { return Ok(taken) };
             let last = ids.last().copied();
-            let missing = self.driver.read(move |core, _| ids.into_iter().filter(|id| !core.known().contains(id)).collect::<Vec<_>>());
+            let missing = self
+                .driver
+                .read(move |core, _| ids.into_iter().filter(|id| !core.known().contains(id)).collect::<Vec<_>>());
             let mut statements = self.get_statements(peer, missing.await.unwrap_or_default()).await?;
             statements.sort_by_key(|(kind, _)| *kind);
             for (_, bytes) in statements {

@@ -78,7 +78,14 @@ impl Execution {
     }
 
     /// Runs an admitted task to its end and tells the driver what came of it.
-    pub async fn run(&self, admission: Admission, stopped: watch::Receiver<bool>, custody: &Custody, seal: &Seal, driver: &Handle) {
+    pub async fn run(
+        &self,
+        admission: Admission,
+        stopped: watch::Receiver<bool>,
+        custody: &Custody,
+        seal: &Seal,
+        driver: &Handle,
+    ) {
         let task = admission.task();
         match self.outputs(&admission, stopped).await {
             Ok(finished) => {
@@ -134,7 +141,9 @@ impl Execution {
             cancel: stopped,
             progress: None,
         };
-        let outputs = run(&self.engine, task).await.map_err(|failure| NotFinished { code: failure.code(), note: note(&failure) })?;
+        let outputs = run(&self.engine, task)
+            .await
+            .map_err(|failure| NotFinished { code: failure.code(), note: note(&failure) })?;
         let produced = outputs.outputs.into_iter().map(|output| (output.name, produced(output.content))).collect();
         let context = Context { statements: outputs.statements, log: outputs.log };
         let mut secret = [0; 32];
@@ -186,7 +195,11 @@ fn witnessed(table: WitnessedTable) -> Witnessed {
             columns: columns.collect(),
             rows: table.rows.into_iter().map(|row| row.into_iter().map(cell).collect()).collect(),
         },
-        evidence: table.evidence.into_iter().map(|row| row.into_iter().map(|cell| cell.map(evidence)).collect()).collect(),
+        evidence: table
+            .evidence
+            .into_iter()
+            .map(|row| row.into_iter().map(|cell| cell.map(evidence)).collect())
+            .collect(),
     }
 }
 

@@ -79,7 +79,8 @@ impl Identity {
     /// # Errors
     /// [`IdentityError`], above all when others can read them.
     pub fn open(state: &Path) -> Result<Self, IdentityError> {
-        let no_passphrase = || Err(io::Error::other("a node's own keys have no passphrase; make them with `quintes node init`"));
+        let no_passphrase =
+            || Err(io::Error::other("a node's own keys have no passphrase; make them with `quintes node init`"));
         Ok(Self {
             signing: Arc::new(keyfile::open(&signing_path(state), no_passphrase)?),
             custody: seal::Identity::open_file(&custody_path(state), no_passphrase)?,

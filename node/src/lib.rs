@@ -1,10 +1,19 @@
-//! node
+//! The node: the only crate with sockets, disk, clock and threads, and the `quintes` command line of all three kinds of people.
+//!
+//! | room | what lives there |
+//! |---|---|
+//! | [`service`] | a running node, put together and taken apart |
+//! | [`driver`] | the one loop that owns the core and its journal: records first, then effects |
+//! | [`effects`], [`execute`] | what the core asks for; running a component and checking its outputs |
+//! | [`exchange`], [`network`] | other members: direct streams, gossip, admission |
+//! | [`door`] | people on this machine |
+//! | [`journal`], [`custody`], [`store`], [`identity`] | what lies on disk: records, held outputs, blobs, keys |
+//! | [`config`], [`statements`] | `node.toml`; statement files |
+//! | [`cli`] | one verb a file |
 
 pub mod cli;
-pub mod config;
-pub mod network;
-pub mod statements;
 pub mod clock;
+pub mod config;
 pub mod custody;
 pub mod door;
 pub mod driver;
@@ -13,5 +22,7 @@ pub mod exchange;
 pub mod execute;
 pub mod identity;
 pub mod journal;
+pub mod network;
 pub mod service;
+pub mod statements;
 pub mod store;

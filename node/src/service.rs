@@ -9,7 +9,7 @@ use crate::exchange::Exchange;
 use crate::execute::Execution;
 use crate::identity::Identity;
 use crate::journal::{Journal, JournalError};
-use crate::network::{self, Event, Multiaddr, Network, PeerKey, Verdict};
+use crate::network::{self, Event, Multiaddr, Network, PeerKey, Role, Verdict};
 use crate::store::{Store, private_directory};
 use keys::signer::Signer as _;
 use protocol::ingress;
@@ -121,7 +121,12 @@ pub async fn run(
 
     let known = core.roster().members(now()).iter().map(|peer| *peer.as_bytes()).collect();
     let (members, admitted) = watch::channel(Arc::new(known));
-    let place = network::Settings { network: settings.network, listen: settings.listen, dial: settings.dial, hub: settings.hub };
+    let place = network::Settings {
+        network: settings.network,
+        listen: settings.listen,
+        dial: settings.dial,
+        hub: settings.hub,
+    };
     let (network, events) = network::start(identity.peer, place, admitted).await?;
 
     let (driver, handle) = driver::new(core, journal);
@@ -150,7 +155,13 @@ pub async fn run(
     let mut driving = tokio::spawn(driver.run(effects, stop.clone()));
     import(&handle, settings.statements).await;
 
-    let door = Door { driver: handle.clone(), exchange: exchange.clone(), custody, network: network.clone(), name: settings.name };
+    let door = Door {
+        driver: handle.clone(),
+        exchange: exchange.clone(),
+        custody,
+        network: network.clone(),
+        name: settings.name,
+    };
     let socket = settings.door.clone();
     let guests = stop.clone();
     let mut serving = tokio::spawn(async move { door.serve(&socket, guests).await });
@@ -191,14 +202,20 @@ async fn import(driver: &Handle, statements: Vec<Vec<u8>>) {
 }
 
 /// Listens to the other members until the network ends.
-async fn hear(mut events: mpsc::Receiver<Event>, driver: Handle, network: Network, exchange: Exchange, mut stop: watch::Receiver<bool>) {
+async fn hear(
+    mut events: mpsc::Receiver<Event>,
+    driver: Handle,
+    network: Network,
+    exchange: Exchange,
+    mut stop: watch::Receiver<bool>,
+) {
     let at_once = Arc::new(Semaphore::new(AT_ONCE));
     let mut again = tokio::time::interval_at(tokio::time::Instant::now() + CATCH_UP, CATCH_UP);
     loop {
         let event = tokio::select! {
             event = events.recv() => event,
             _ = again.tick() => {
-                for peer in network.peers().await {
+                for peer in network.peers().await.into_iter().filter(|peer| peer.role != Role::Client) {
                     catch_up(&exchange, peer.key);
                 }
                 continue;
@@ -222,8 +239,8 @@ async fn hear(mut events: mpsc::Receiver<Event>, driver: Handle, network: Networ
                     drop(permit);
                 });
             }
+            Event::Connected { role: Role::Client, .. } | Event::Disconnected { .. } => {}
             Event::Connected { peer, .. } => catch_up(&exchange, peer),
-            Event::Disconnected { .. } => {}
         }
     }
 }

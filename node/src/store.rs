@@ -130,7 +130,14 @@ impl Store {
         result
     }
 
-    fn continue_file(&self, arriving: &Path, digest: &Digest, offset: u64, total: u64, part: &[u8]) -> Result<bool, StoreError> {
+    fn continue_file(
+        &self,
+        arriving: &Path,
+        digest: &Digest,
+        offset: u64,
+        total: u64,
+        part: &[u8],
+    ) -> Result<bool, StoreError> {
         let mut file = OpenOptions::new().append(true).create(true).mode(0o600).open(arriving)?;
         if offset == 0 {
             file.set_len(0)?;
