@@ -67,10 +67,10 @@ impl SigningOptions {
     ///
     /// # Errors
     /// With what to do: the file is missing, open to others, not a key; the passphrase is wrong; the agent does not have it.
-    pub(crate) fn open(&self) -> anyhow::Result<Box<dyn Signer>> {
+    pub(crate) fn open(&self, speak: &Speak) -> anyhow::Result<Box<dyn Signer>> {
         let Some(public) = self.key.strip_prefix("agent:") else {
             let path = Path::new(&self.key);
-            let key = keyfile::open(path, || self.passphrase.get(&format!("`{}`", path.display())))?;
+            let key = keyfile::open(path, || self.passphrase.get(&format!("`{}`", path.display()), speak))?;
             return Ok(Box::new(key));
         };
         let socket = std::env::var_os("SSH_AUTH_SOCK")
@@ -108,7 +108,7 @@ impl<'a> Desk<'a> {
     ) -> anyhow::Result<Self> {
         let now = now();
         let loaded = federation.load(further, now)?;
-        Ok(Self::at(loaded, &federation.federation, signing.open()?, signing.yes, now, speak))
+        Ok(Self::at(loaded, &federation.federation, signing.open(speak)?, signing.yes, now, speak))
     }
 
     /// Sits down before a federation that is known already.

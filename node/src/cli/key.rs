@@ -123,7 +123,7 @@ fn new(args: &NewArgs, speak: &Speak) -> anyhow::Result<()> {
     }
     // Known before anything is made, so that a wrong --network or folder leaves nothing behind. No root yet is a usual beginning.
     let network = args.federation.network(now());
-    let passphrase = if args.no_passphrase { None } else { Some(args.passphrase.choose(&args.name)?) };
+    let passphrase = if args.no_passphrase { None } else { Some(args.passphrase.choose(&args.name, speak)?) };
     let passphrase = passphrase.as_ref().map(|text| text.as_str());
     fs::create_dir_all(&args.out).with_context(|| format!("cannot make the folder `{}`; name another", args.out.display()))?;
 
@@ -177,13 +177,13 @@ fn request(args: &RequestArgs, speak: &Speak) -> anyhow::Result<()> {
         if let Some(given) = &given {
             return Ok(given.clone());
         }
-        let answer = args.passphrase.get(&format!("`{}`", file.display()))?;
+        let answer = args.passphrase.get(&format!("`{}`", file.display()), speak)?;
         given = Some(answer.clone());
         Ok(answer)
     };
     let signer: Box<dyn Signer> = if args.agent {
         let key = format!("agent:{}", keyfile::public_path(file).display());
-        SigningOptions { key, passphrase: args.passphrase.clone(), yes: true }.open()?
+        SigningOptions { key, passphrase: args.passphrase.clone(), yes: true }.open(speak)?
     } else {
         Box::new(open(file, &mut ask)?)
     };

@@ -1,8 +1,9 @@
 //! Passphrases: from the terminal or from a private file, never from the command line.
 
+use crate::cli::speak::Speak;
 use anyhow::{Context as _, bail};
 use keys::at_rest;
-use std::io::{self, IsTerminal as _};
+use std::io;
 use std::path::PathBuf;
 use zeroize::Zeroizing;
 
@@ -22,10 +23,10 @@ impl PassphraseOption {
     ///
     /// # Errors
     /// When there is neither a file nor a terminal.
-    pub(crate) fn get(&self, of: &str) -> io::Result<Zeroizing<String>> {
+    pub(crate) fn get(&self, of: &str, speak: &Speak) -> io::Result<Zeroizing<String>> {
         match &self.passphrase_file {
             Some(_) => self.from_file(),
-            None => ask(&format!("Passphrase of {of}: ")),
+            None => ask(&format!("Passphrase of {of}: "), speak),
         }
     }
 
@@ -33,16 +34,16 @@ impl PassphraseOption {
     ///
     /// # Errors
     /// When there is neither a file nor a terminal, or the two differ.
-    pub(crate) fn choose(&self, of: &str) -> anyhow::Result<Zeroizing<String>> {
+    pub(crate) fn choose(&self, of: &str, speak: &Speak) -> anyhow::Result<Zeroizing<String>> {
         let what_to_do = "no passphrase was chosen; give --passphrase-file FILE, or run this in a terminal";
         if self.passphrase_file.is_some() {
             return self.from_file().context(what_to_do);
         }
-        let first = ask(&format!("New passphrase of {of}: ")).context(what_to_do)?;
+        let first = ask(&format!("New passphrase of {of}: "), speak).context(what_to_do)?;
         if first.is_empty() {
             bail!("the passphrase is empty; choose one of several words, or give --no-passphrase");
         }
-        if ask("The same again: ").context(what_to_do)? != first {
+        if ask("The same again: ", speak).context(what_to_do)? != first {
             bail!("the two passphrases differ; nothing was made, try again");
         }
         Ok(first)
@@ -62,8 +63,8 @@ impl PassphraseOption {
 }
 
 /// Asks at the terminal, without an echo.
-fn ask(prompt: &str) -> io::Result<Zeroizing<String>> {
-    if io::stdin().is_terminal() {
+fn ask(prompt: &str, speak: &Speak) -> io::Result<Zeroizing<String>> {
+    if speak.is_interactive() {
         rpassword::prompt_password(prompt).map(Zeroizing::new)
     } else {
         Err(io::Error::other("there is no terminal to ask at; give --passphrase-file FILE"))

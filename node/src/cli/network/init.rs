@@ -77,7 +77,7 @@ pub(crate) fn run(args: Args, speak: &Speak) -> anyhow::Result<()> {
     for one in args.further {
         further.push(RootKey { key: read_public(&one.public)?, person: one.person, organisation: one.organisation });
     }
-    let signer = args.signing.open()?;
+    let signer = args.signing.open(speak)?;
     let key = signer.public();
     let mut keys = vec![RootKey { person: args.person.clone(), organisation: args.organisation, key }];
     keys.extend(further);
