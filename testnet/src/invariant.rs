@@ -1,0 +1,497 @@
+//! What must always be so, each as a function named as its sentence, asked after every simulated event.
+//!
+//! None of them asks the core for its opinion: they count for themselves, from what the simulator made ([`Truth`]) and from what each
+//! node has made durable ([`crate::sim::ledger::Ledger`]).
+
+use crate::sim::host::{Deed, Host};
+use crate::sim::ledger::{Entry, Ledger};
+use crate::sim::truth::{Said, Truth, What};
+use crate::sim::world::World;
+use protocol::delivery::Delivery;
+use protocol::lifecycle::Phase;
+use protocol::node::Record;
+use protocol::record::attestation::Attestation;
+use protocol::record::grant::Role;
+use protocol::record::release::Release;
+use protocol::record::submission::TaskId;
+use protocol::wire::id::{Digest, StatementId};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// How far a host's journal and deeds were looked at: both only grow, and what was right stays right.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Cursor {
+    /// Records.
+    pub records: usize,
+    /// Effects.
+    pub performed: usize,
+    /// Records about tasks that moved on although they were finished.
+    pub revived: usize,
+}
+
+impl Cursor {
+    /// Everything that is there now was looked at.
+    #[must_use]
+    pub fn at_end_of(host: &Host) -> Self {
+        Self {
+            records: host.ledger.entries.len(),
+            performed: host.performed.len(),
+            revived: host.ledger.revived.len(),
+        }
+    }
+}
+
+/// What an invariant says: nothing, or what was seen.
+pub type Outcome = Result<(), String>;
+
+/// By how much clocks may differ, in seconds: the root of the fixture says so.
+const SKEW: u64 = 120;
+
+/// Every invariant that can be asked at any time, by its name.
+#[must_use]
+pub fn all(truth: &Truth, hosts: &[Host], seen: &[Cursor]) -> [(&'static str, Outcome); 11] {
+    let each = |ask: fn(&Truth, &Host, &Cursor) -> Outcome| {
+        hosts.iter().zip(seen).try_for_each(|(host, seen)| ask(truth, host, seen).map_err(|detail| format!("{}: {detail}", host.name)))
+    };
+    [
+        (
+            "nothing_is_released_without_the_owners_attestations",
+            each(nothing_is_released_without_the_owners_attestations),
+        ),
+        ("what_is_released_is_exactly_what_was_attested", each(what_is_released_is_exactly_what_was_attested)),
+        ("nothing_runs_that_a_safe_refused", each(nothing_runs_that_a_safe_refused)),
+        ("one_manifest_per_task_and_tre", one_manifest_per_task_and_tre(truth, hosts, seen)),
+        ("no_effect_precedes_its_record", each(no_effect_precedes_its_record)),
+        ("an_acknowledged_submission_is_never_lost", an_acknowledged_submission_is_never_lost(truth, hosts)),
+        ("a_restarted_node_resumes_where_its_journal_ends", each(a_restarted_node_resumes_where_its_journal_ends)),
+        (
+            "forged_replayed_or_expired_statements_change_nothing",
+            each(forged_replayed_or_expired_statements_change_nothing),
+        ),
+        ("terminal_phases_are_terminal", each(terminal_phases_are_terminal)),
+        ("a_revoked_key_has_no_later_effect", each(a_revoked_key_has_no_later_effect)),
+        ("no_held_output_appears_in_a_log_or_on_the_wire", no_held_output_appears_in_a_log_or_on_the_wire(truth)),
+    ]
+}
+
+fn fresh<'a>(host: &'a Host, seen: &Cursor) -> impl Iterator<Item = (usize, &'a Entry)> {
+    host.ledger.entries.iter().enumerate().skip(seen.records)
+}
+
+/// A statement that the record at this place holds.
+fn statement<'a>(truth: &'a Truth, entry: &Entry) -> Option<(StatementId, &'a Said)> {
+    let Record::Statement { bytes, .. } = &entry.record else { return None };
+    let id = StatementId::of(bytes);
+    truth.statements.get(&id).map(|said| (id, said))
+}
+
+/// The releases that this host's own TRE has recorded since it was last looked at.
+fn own_releases<'a>(truth: &'a Truth, host: &'a Host, seen: &Cursor) -> impl Iterator<Item = (usize, u64, &'a Release)> {
+    fresh(host, seen).filter_map(|(place, entry)| match statement(truth, entry) {
+        Some((_, Said { what: What::Release(release), .. })) if release.tre == host.name => Some((place, entry.now, release.as_ref())),
+        _ => None,
+    })
+}
+
+/// Whether something that `by` signed as `target` was revoked, as far as this journal knew before `place`, at the time `now`.
+fn is_revoked(truth: &Truth, ledger: &Ledger, target: &StatementId, by: &str, place: usize, now: u64) -> bool {
+    ledger.learned.iter().filter(|(_, learned)| **learned < place).any(|(id, _)| {
+        truth.statements.get(id).is_some_and(|said| {
+            matches!(said.what, What::Revocation(revoked) if revoked == *target)
+                && (said.by == by || said.by.starts_with("root-"))
+                && said.issued <= now
+        })
+    })
+}
+
+/// Whether a person's key was revoked, as far as this journal knew before `place`, at the time `now`.
+fn is_key_revoked(truth: &Truth, ledger: &Ledger, person: &str, place: usize, now: u64) -> bool {
+    truth
+        .keys
+        .iter()
+        .filter(|(_, holder)| *holder == person)
+        .any(|(record, holder)| is_revoked(truth, ledger, record, holder, place, now))
+}
+
+/// Whether a person had a grant from somebody who may give it.
+fn has_role(truth: &Truth, ledger: &Ledger, person: &str, wanted: Role, tre: &str, place: usize, now: u64) -> bool {
+    ledger.learned.iter().filter(|(_, learned)| **learned < place).any(|(id, _)| {
+        truth.statements.get(id).is_some_and(|said| {
+            let What::Grant { person: granted, role, tre: at } = &said.what else { return false };
+            let entitled = match role {
+                Role::DataOwner => said.by.starts_with("root-"),
+                Role::OutputChecker => false,
+                Role::Researcher => said.by == truth.admin,
+            };
+            granted == person
+                && *role == wanted
+                && at.as_deref().is_none_or(|at| at == tre)
+                && entitled
+                && said.issued <= now
+                && now < said.expires
+                && !is_revoked(truth, ledger, id, &said.by, place, now)
+                && !is_key_revoked(truth, ledger, &said.by, place, now)
+        })
+    })
+}
+
+/// The attestations on a run that count, counted by hand: by a person who answers for this TRE's data, who did not ask, whose key is
+/// good, in time, over this very run and commitment, and not taken back.
+fn counted<'a>(truth: &'a Truth, host: &Host, release: &Release, place: usize, now: u64) -> Vec<(StatementId, &'a str, &'a Attestation)> {
+    let Some((submission, _)) = truth.submission(&release.task) else { return Vec::new() };
+    let owners = truth.owners.get(&host.name).cloned().unwrap_or_default();
+    let valid: Vec<_> = host
+        .ledger
+        .learned
+        .iter()
+        .filter(|(_, learned)| **learned < place)
+        .filter_map(|(id, _)| {
+            let said = truth.statements.get(id)?;
+            let What::Attestation(attestation) = &said.what else { return None };
+            let counts = attestation.task == release.task
+                && attestation.tre == release.tre
+                && attestation.run == release.run
+                && attestation.commitment == release.commitment
+                && said.issued <= now + SKEW
+                && now < said.expires
+                && said.by != submission.by
+                && owners.contains(&said.by)
+                && has_role(truth, &host.ledger, &said.by, Role::DataOwner, &host.name, place, now)
+                && !is_key_revoked(truth, &host.ledger, &said.by, place, now);
+            counts.then_some((*id, said.by.as_str(), attestation.as_ref()))
+        })
+        .collect();
+    valid
+        .iter()
+        .filter(|(id, by, _)| !valid.iter().any(|(_, other, later)| other == by && later.supersedes == Some(*id)))
+        .copied()
+        .collect()
+}
+
+/// The most approvals that any version of the project asks for which a data owner of the TRE has signed and the journal knew.
+fn approvals_needed(truth: &Truth, host: &Host, place: usize, now: u64) -> u64 {
+    let owners = truth.owners.get(&host.name).cloned().unwrap_or_default();
+    let signed = host.ledger.learned.iter().filter(|(_, learned)| **learned < place).filter_map(|(id, _)| {
+        let said = truth.statements.get(id)?;
+        let What::Project { version, approvals } = said.what else { return None };
+        let counts = owners.contains(&said.by)
+            && has_role(truth, &host.ledger, &said.by, Role::DataOwner, &host.name, place, now)
+            && !is_key_revoked(truth, &host.ledger, &said.by, place, now);
+        counts.then_some((version, approvals))
+    });
+    signed.max().map_or(u64::MAX, |(_, approvals)| approvals)
+}
+
+/// Each output that left was approved by as many distinct owners as the project asks for, and no owner said no; trust was fresh.
+pub fn nothing_is_released_without_the_owners_attestations(truth: &Truth, host: &Host, seen: &Cursor) -> Outcome {
+    for (place, now, release) in own_releases(truth, host, seen) {
+        let needed = approvals_needed(truth, host, place, now);
+        let said = counted(truth, host, release, place, now);
+        for output in &release.outputs {
+            let mut persons = BTreeSet::new();
+            for (_, person, attestation) in &said {
+                match attestation.decisions.get(output) {
+                    Some(decision) if decision.approve => {
+                        persons.insert(*person);
+                    }
+                    Some(_) => return Err(format!("{output} of {} left against the word of {person}", release.task.short())),
+                    None => {}
+                }
+            }
+            if (persons.len() as u64) < needed {
+                return Err(format!("{output} of {} left with {} of {needed} approvals", release.task.short(), persons.len()));
+            }
+        }
+        if !is_fresh(truth, &host.ledger, place, now) {
+            return Err(format!("{} was released while trust was stale", release.task.short()));
+        }
+    }
+    Ok(())
+}
+
+/// Whether the newest status that the journal knew is in force and names nothing unknown.
+fn is_fresh(truth: &Truth, ledger: &Ledger, place: usize, now: u64) -> bool {
+    let statuses = ledger.learned.iter().filter(|(_, learned)| **learned < place).filter_map(|(id, _)| {
+        let said = truth.statements.get(id)?;
+        match &said.what {
+            What::Status { epoch, revocations } if said.by.starts_with("root-") => Some((*epoch, said.expires, revocations)),
+            _ => None,
+        }
+    });
+    statuses
+        .max_by_key(|(epoch, _, _)| *epoch)
+        .is_some_and(|(_, expires, revocations)| now < expires && revocations.iter().all(|id| ledger.knew(id, place)))
+}
+
+/// The ciphertext is the one that the release names, and opens to the bytes that ran, were held and were attested: no more, no less.
+pub fn what_is_released_is_exactly_what_was_attested(truth: &Truth, host: &Host, seen: &Cursor) -> Outcome {
+    for (place, _, release) in own_releases(truth, host, seen) {
+        let task = release.task.short();
+        if host.ledger.held_run(&release.task, place) != Some(release.run) {
+            return Err(format!("{task} was released from another run than the one that is held"));
+        }
+        let kept = host.blobs.get(&release.ciphertext).ok_or_else(|| format!("the ciphertext of {task} is nowhere"))?;
+        if Digest::of(kept) != release.ciphertext {
+            return Err(format!("the ciphertext of {task} is another"));
+        }
+        let (nonce, body) = kept.split_at(32.min(kept.len()));
+        let plain: Vec<u8> = body.iter().zip(nonce.iter().cycle()).map(|(a, b)| a ^ b).collect();
+        let delivery = Delivery::from_bytes(&plain).map_err(|error| format!("{task}: {error}"))?;
+        delivery.check(release).map_err(|error| format!("{task}: {error}"))?;
+        let made = truth.produced.get(&(release.task, host.name.clone(), release.commitment));
+        let made = made.ok_or_else(|| format!("no run of {task} made what was released"))?;
+        for output in &delivery.outputs {
+            if made.get(&output.name) != Some(&output.bytes) {
+                return Err(format!("{} of {task} is not what the run made", output.name));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// What starts was asked for by a researcher of the project with a good key, for this TRE, in time, for data and a component that the
+/// project has, while trust was fresh; and no Safe had said no.
+pub fn nothing_runs_that_a_safe_refused(truth: &Truth, host: &Host, seen: &Cursor) -> Outcome {
+    for performed in host.performed.iter().skip(seen.performed) {
+        if let Deed::Ran(task) = performed.deed {
+            let refused = |entry: &Entry| matches!(entry.record, Record::Refused { task: refused, .. } if refused == task);
+            if host.ledger.entries.iter().any(refused) {
+                return Err(format!("{} runs although it was refused", task.short()));
+            }
+        }
+    }
+    for (place, entry) in fresh(host, seen) {
+        let Record::Started { task } = entry.record else { continue };
+        let (now, name) = (entry.now, task.short());
+        let (said, submission) = truth.submission(&task).ok_or_else(|| format!("nobody submitted {name}"))?;
+        let ledger = &host.ledger;
+        let no = if !ledger.knew(&task, place) {
+            Some("it was not known")
+        } else if !submission.audience.contains(&host.name) {
+            Some("it was not for this TRE")
+        } else if now >= said.expires {
+            Some("it had expired")
+        } else if is_key_revoked(truth, ledger, &said.by, place, now) {
+            Some("its key was revoked")
+        } else if !has_role(truth, ledger, &said.by, Role::Researcher, &host.name, place, now) {
+            Some("its submitter is no researcher here")
+        } else if !World::is_allowed(submission) || truth.recipients.get(&said.by) != Some(&submission.reply_to) {
+            Some("its component, data, size or recipient are not the project's")
+        } else if !is_fresh(truth, ledger, place, now) {
+            Some("trust was stale")
+        } else if approvals_needed(truth, host, place, now) == u64::MAX {
+            Some("no data owner has a signature under the project")
+        } else {
+            None
+        };
+        if let Some(no) = no {
+            return Err(format!("{name} started although {no}"));
+        }
+    }
+    Ok(())
+}
+
+/// A TRE holds one set of outputs for a task, ever, and nobody knows of another run or release.
+pub fn one_manifest_per_task_and_tre(truth: &Truth, hosts: &[Host], seen: &[Cursor]) -> Outcome {
+    if hosts.iter().zip(seen).all(|(host, seen)| host.ledger.entries.len() == seen.records) {
+        return Ok(());
+    }
+    let mut runs: BTreeMap<(TaskId, &str), StatementId> = BTreeMap::new();
+    let mut releases: BTreeMap<(TaskId, &str), StatementId> = BTreeMap::new();
+    for host in hosts {
+        let mut held = BTreeSet::new();
+        for entry in &host.ledger.entries {
+            if let Record::Held { task, .. } = &entry.record
+                && !held.insert(*task)
+            {
+                return Err(format!("{} holds outputs of {} twice", host.name, task.short()));
+            }
+        }
+        for id in host.ledger.learned.keys() {
+            let Some(said) = truth.statements.get(id) else { continue };
+            let (of, key) = match &said.what {
+                What::Run { task, tre, .. } => (&mut runs, (*task, tre.as_str())),
+                What::Release(release) => (&mut releases, (release.task, release.tre.as_str())),
+                _ => continue,
+            };
+            if of.insert(key, *id).is_some_and(|other| other != *id) {
+                return Err(format!("two different manifests of {} at {} are known", key.0.short(), key.1));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Whatever was done, the record of it was durable before.
+pub fn no_effect_precedes_its_record(_: &Truth, host: &Host, seen: &Cursor) -> Outcome {
+    for performed in host.performed.iter().skip(seen.performed) {
+        let before = &host.ledger.entries[..performed.records];
+        let (durable, what) = match &performed.deed {
+            Deed::Spoke(id) => (host.ledger.knew(id, performed.records), format!("spoke {}", id.short())),
+            Deed::Ran(task) => {
+                let started = |entry: &Entry| matches!(entry.record, Record::Started { task: started } if started == *task);
+                (before.iter().any(started), format!("ran {}", task.short()))
+            }
+            Deed::Opened(task) => (host.ledger.held_run(task, performed.records).is_some(), format!("opened {}", task.short())),
+            Deed::Reported(task, phase) => {
+                let recorded = before.iter().any(|entry| records_phase(entry, host, task, *phase));
+                (recorded, format!("reported {} as {phase}", task.short()))
+            }
+        };
+        if !durable {
+            return Err(format!("{what} before its record was durable"));
+        }
+    }
+    Ok(())
+}
+
+fn records_phase(entry: &Entry, host: &Host, of: &TaskId, phase: Phase) -> bool {
+    match (&entry.record, phase) {
+        (Record::Statement { bytes, .. }, Phase::Received) => StatementId::of(bytes) == *of,
+        // The release is recorded as the statement itself.
+        (Record::Statement { .. }, Phase::Released) => host.ledger.phases.get(of) == Some(&Phase::Released),
+        (Record::Admitted { task, .. }, Phase::Admitted)
+        | (Record::Refused { task, .. }, Phase::Refused)
+        | (Record::Started { task }, Phase::Running)
+        | (Record::Failed { task, .. }, Phase::Failed)
+        | (Record::Held { task, .. }, Phase::Held)
+        | (Record::Withheld { task }, Phase::Withheld)
+        | (Record::Cancelled { task }, Phase::Cancelled) => task == of,
+        _ => false,
+    }
+}
+
+/// Who was told "it is durable" was told the truth.
+pub fn an_acknowledged_submission_is_never_lost(truth: &Truth, hosts: &[Host]) -> Outcome {
+    for (host, task) in &truth.acknowledged {
+        let host = &hosts[*host];
+        let in_memory = host.node.as_ref().is_none_or(|node| node.tasks().contains_key(task));
+        if !host.ledger.learned.contains_key(task) || !in_memory {
+            return Err(format!("{} has lost {}", host.name, task.short()));
+        }
+    }
+    Ok(())
+}
+
+/// In memory is what the journal says: always, and above all after a restart.
+pub fn a_restarted_node_resumes_where_its_journal_ends(_: &Truth, host: &Host, _: &Cursor) -> Outcome {
+    let Some(node) = &host.node else { return Ok(()) };
+    for (task, phase) in &host.ledger.phases {
+        let here = node.tasks().get(task).and_then(protocol::node::Task::here).map(protocol::node::Local::phase);
+        if here != Some(*phase) {
+            return Err(format!("{} is {phase} in the journal and {here:?} in memory", task.short()));
+        }
+    }
+    if node.known().len() == host.ledger.learned.len() {
+        Ok(())
+    } else {
+        Err("the journal holds other statements than memory".to_owned())
+    }
+}
+
+/// Every statement that was taken was really made, in time; and a nonce starts one task only.
+pub fn forged_replayed_or_expired_statements_change_nothing(truth: &Truth, host: &Host, seen: &Cursor) -> Outcome {
+    for (place, entry) in fresh(host, seen) {
+        match &entry.record {
+            Record::Statement { bytes, .. } => {
+                let id = StatementId::of(bytes);
+                let Some(said) = truth.statements.get(&id) else {
+                    return Err(format!("took the forgery {}", id.short()));
+                };
+                if entry.now >= said.expires.saturating_add(SKEW) || said.issued > entry.now + SKEW {
+                    return Err(format!("took {} {} out of its time", said.kind, id.short()));
+                }
+                if host.ledger.learned.get(&id) != Some(&place) {
+                    return Err(format!("took {} {} twice", said.kind, id.short()));
+                }
+            }
+            Record::Started { task } => {
+                let Some((said, _)) = truth.submission(task) else { continue };
+                let earlier = host.ledger.entries[..place].iter().any(|other| match other.record {
+                    Record::Started { task: other } if other != *task => {
+                        truth.submission(&other).is_some_and(|(other, _)| other.by == said.by && other.nonce == said.nonce)
+                    }
+                    _ => false,
+                });
+                if earlier {
+                    return Err(format!("{} is a replay and runs", task.short()));
+                }
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// What is finished stays finished.
+pub fn terminal_phases_are_terminal(_: &Truth, host: &Host, seen: &Cursor) -> Outcome {
+    match host.ledger.revived.get(seen.revived) {
+        Some((place, task)) => Err(format!("{} moved on at record {place} although it was finished", task.short())),
+        None => Ok(()),
+    }
+}
+
+/// Once a node knows that a key was revoked, it takes nothing that the key signs later, runs nothing for it and releases nothing by it or
+/// to it.
+pub fn a_revoked_key_has_no_later_effect(truth: &Truth, host: &Host, seen: &Cursor) -> Outcome {
+    let ledger = &host.ledger;
+    for (place, entry) in fresh(host, seen) {
+        if let Some((id, said)) = statement(truth, entry) {
+            if is_key_revoked(truth, ledger, &said.by, place, said.issued) {
+                return Err(format!("took {} {} of the revoked key of {}", said.kind, id.short(), said.by));
+            }
+            if let What::Release(release) = &said.what
+                && release.tre == host.name
+            {
+                let signers = release.attestations.iter().chain([&release.task]).filter_map(|id| truth.statements.get(id));
+                for signer in signers {
+                    if is_key_revoked(truth, ledger, &signer.by, place, entry.now) {
+                        return Err(format!("released {} by or to the revoked key of {}", release.task.short(), signer.by));
+                    }
+                }
+            }
+        }
+    }
+    let Some(_) = &host.node else { return Ok(()) };
+    let end = ledger.entries.len();
+    for (task, phase) in &ledger.phases {
+        if *phase == Phase::Running
+            && let Some((said, _)) = truth.submission(task)
+            && is_key_revoked(truth, ledger, &said.by, end, host.last_now)
+        {
+            return Err(format!("{} still runs for the revoked key of {}", task.short(), said.by));
+        }
+    }
+    Ok(())
+}
+
+/// Nothing that left a machine, and nothing that was written down about it, holds what is in custody.
+pub fn no_held_output_appears_in_a_log_or_on_the_wire(truth: &Truth) -> Outcome {
+    truth.leaks.first().map_or(Ok(()), |leak| Err(leak.clone()))
+}
+
+/// Once everything is mended, every TRE that an acknowledged task is for knows it, and every hub does.
+pub fn after_a_partition_heals_every_allowed_tre_knows_every_task(truth: &Truth, hosts: &[Host], by: u64) -> Outcome {
+    for (_, task) in &truth.acknowledged {
+        let Some((said, submission)) = truth.submission(task) else { continue };
+        for host in hosts {
+            let asked = submission.audience.contains(&host.name) || host.tre.is_none();
+            let revoked = is_key_revoked(truth, &host.ledger, &said.by, host.ledger.entries.len(), said.issued);
+            let knows = host.node.as_ref().is_some_and(|node| node.tasks().contains_key(task));
+            // Who learns of it after its time, or after its key was revoked, is right to look away.
+            if asked && !knows && !revoked && by < said.expires {
+                return Err(format!("{} does not know {}", host.name, task.short()));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Once everything is mended and everybody has spoken, every task has come to its end everywhere.
+pub fn every_task_comes_to_an_end(hosts: &[Host]) -> Outcome {
+    for host in hosts {
+        if let Some((task, phase)) = host.ledger.phases.iter().find(|(_, phase)| !phase.is_terminal()) {
+            return Err(format!("{} is still {phase} at {}", task.short(), host.name));
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,86 @@
+//! What a node's journal amounts to, counted here without the core's help.
+
+use crate::sim::truth::{Truth, What};
+use protocol::lifecycle::Phase;
+use protocol::node::Record;
+use protocol::record::submission::TaskId;
+use protocol::wire::id::StatementId;
+use std::collections::BTreeMap;
+
+/// A record and the node's own time when it was written.
+#[derive(Clone, Debug)]
+pub struct Entry {
+    /// The node's clock, seconds since 1970.
+    pub now: u64,
+    /// What was written.
+    pub record: Record,
+}
+
+/// A journal and what can be read from it.
+#[derive(Clone, Debug, Default)]
+pub struct Ledger {
+    /// The journal.
+    pub entries: Vec<Entry>,
+    /// Where each statement was first taken.
+    pub learned: BTreeMap<StatementId, usize>,
+    /// Where each task stands at this node's TRE.
+    pub phases: BTreeMap<TaskId, Phase>,
+    /// Tasks that moved on although they were finished, with the place of the record.
+    pub revived: Vec<(usize, TaskId)>,
+}
+
+impl Ledger {
+    /// Adds a record of the node `name`.
+    pub fn append(&mut self, name: &str, now: u64, record: Record, truth: &Truth) {
+        let place = self.entries.len();
+        let moved = match &record {
+            Record::Statement { bytes, .. } => {
+                let id = StatementId::of(bytes);
+                self.learned.entry(id).or_insert(place);
+                match truth.statements.get(&id).map(|said| &said.what) {
+                    Some(What::Submission(said)) if said.audience.iter().any(|tre| tre == name) => {
+                        if !self.phases.contains_key(&id) {
+                            self.phases.insert(id, Phase::Received);
+                        }
+                        None
+                    }
+                    Some(What::Release(said)) if said.tre == name => Some((said.task, Phase::Released)),
+                    _ => None,
+                }
+            }
+            Record::Component { .. } => None,
+            Record::Admitted { task, .. } => Some((*task, Phase::Admitted)),
+            Record::Refused { task, .. } => Some((*task, Phase::Refused)),
+            Record::Started { task } => Some((*task, Phase::Running)),
+            Record::Failed { task, .. } => Some((*task, Phase::Failed)),
+            Record::Held { task, .. } => Some((*task, Phase::Held)),
+            Record::Withheld { task } => Some((*task, Phase::Withheld)),
+            Record::Cancelled { task } => Some((*task, Phase::Cancelled)),
+        };
+        if let Some((task, phase)) = moved {
+            let before = self.phases.insert(task, phase);
+            if matches!(
+                before,
+                Some(Phase::Refused | Phase::Failed | Phase::Withheld | Phase::Released | Phase::Cancelled)
+            ) {
+                self.revived.push((place, task));
+            }
+        }
+        self.entries.push(Entry { now, record });
+    }
+
+    /// Whether the statement was taken before the record at `place`.
+    #[must_use]
+    pub fn knew(&self, id: &StatementId, place: usize) -> bool {
+        self.learned.get(id).is_some_and(|learned| *learned < place)
+    }
+
+    /// The run whose outputs are held for a task, from the record before `place`.
+    #[must_use]
+    pub fn held_run(&self, task: &TaskId, place: usize) -> Option<StatementId> {
+        self.entries[..place].iter().find_map(|entry| match &entry.record {
+            Record::Held { task: held, run, .. } if held == task => Some(*run),
+            _ => None,
+        })
+    }
+}

@@ -1,0 +1,197 @@
+//! What the simulator knows because it made it: every statement, who really signed it, every output, every promise.
+
+use crate::fixture::federation::Federation;
+use protocol::ingress::Statement;
+use protocol::lifecycle::Phase;
+use protocol::record::attestation::Attestation;
+use protocol::record::commitment::Commitment;
+use protocol::record::grant::Role;
+use protocol::record::release::Release;
+use protocol::record::submission::{Submission, TaskId};
+use protocol::record::Kind;
+use protocol::wire::id::StatementId;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+/// What a statement says, as far as an invariant asks.
+#[derive(Clone, Debug)]
+pub enum What {
+    /// A root or a key record.
+    Trust,
+    /// A grant of a role to a person, at a TRE or at all.
+    Grant {
+        /// To whom.
+        person: String,
+        /// As what.
+        role: Role,
+        /// Where.
+        tre: Option<String>,
+    },
+    /// A revocation of this statement.
+    Revocation(StatementId),
+    /// A status.
+    Status {
+        /// Its number.
+        epoch: u64,
+        /// What it names.
+        revocations: Vec<StatementId>,
+    },
+    /// A version of the project.
+    Project {
+        /// Its number.
+        version: u64,
+        /// How many persons must approve.
+        approvals: u64,
+    },
+    /// A task.
+    Submission(Box<Submission>),
+    /// A task called back.
+    Cancellation(TaskId),
+    /// A phase of a task at a TRE.
+    Phase {
+        /// The task.
+        task: TaskId,
+        /// The TRE.
+        tre: String,
+        /// The phase.
+        phase: Phase,
+    },
+    /// A run.
+    Run {
+        /// The task.
+        task: TaskId,
+        /// The TRE.
+        tre: String,
+        /// What it commits to.
+        commitment: Commitment,
+    },
+    /// A decision.
+    Attestation(Box<Attestation>),
+    /// What left.
+    Release(Box<Release>),
+}
+
+impl What {
+    /// What a verified statement says.
+    #[must_use]
+    pub fn of(statement: &Statement) -> Self {
+        match statement {
+            Statement::Root(_) | Statement::KeyRecord(_) => Self::Trust,
+            Statement::Grant(said) => Self::Grant {
+                person: said.payload().person.clone(),
+                role: said.payload().role,
+                tre: said.payload().tre.clone(),
+            },
+            Statement::Revocation(said) => Self::Revocation(said.payload().target),
+            Statement::Status(said) => {
+                Self::Status { epoch: said.payload().epoch, revocations: said.payload().revocations.clone() }
+            }
+            Statement::Project(said) => {
+                Self::Project { version: said.payload().version, approvals: said.payload().egress.approvals }
+            }
+            Statement::Submission(said) => Self::Submission(Box::new(said.payload().clone())),
+            Statement::Cancellation(said) => Self::Cancellation(said.payload().task),
+            Statement::Phase(said) => {
+                let said = said.payload();
+                Self::Phase { task: said.task, tre: said.tre.clone(), phase: said.phase }
+            }
+            Statement::Run(said) => {
+                let said = said.payload();
+                Self::Run { task: said.task, tre: said.tre.clone(), commitment: said.commitment }
+            }
+            Statement::Attestation(said) => Self::Attestation(Box::new(said.payload().clone())),
+            Statement::Release(said) => Self::Release(Box::new(said.payload().clone())),
+        }
+    }
+}
+
+/// A statement that its signer really made.
+#[derive(Clone, Debug)]
+pub struct Said {
+    /// Its kind.
+    pub kind: Kind,
+    /// Who signed it.
+    pub by: String,
+    /// When, by the signer's clock.
+    pub issued: u64,
+    /// Until when.
+    pub expires: u64,
+    /// What makes it unlike any other of its signer.
+    pub nonce: [u8; 16],
+    /// What it says.
+    pub what: What,
+    /// The bytes.
+    pub bytes: Arc<[u8]>,
+}
+
+/// Everything that is so.
+#[derive(Clone, Debug, Default)]
+pub struct Truth {
+    /// What was really signed.
+    pub statements: BTreeMap<StatementId, Said>,
+    /// What was forged, changed on the way, or signed by nobody of the federation.
+    pub forged: BTreeSet<StatementId>,
+    /// Each output that a run made, by name.
+    pub produced: BTreeMap<(TaskId, String, Commitment), BTreeMap<String, Vec<u8>>>,
+    /// Numbers that stand in outputs and nowhere else.
+    pub markers: Vec<Vec<u8>>,
+    /// Submissions that a node has answered for.
+    pub acknowledged: BTreeSet<(usize, TaskId)>,
+    /// The key records by which a key is known, with its holder.
+    pub keys: BTreeMap<StatementId, String>,
+    /// The data owners of each TRE.
+    pub owners: BTreeMap<String, BTreeSet<String>>,
+    /// Where each member's results are encrypted to.
+    pub recipients: BTreeMap<String, String>,
+    /// Who may grant the role of researcher.
+    pub admin: String,
+    /// Everything that was ever put on the wire that must not be there, in words.
+    pub leaks: Vec<String>,
+}
+
+impl Truth {
+    /// The beginning of a federation.
+    #[must_use]
+    pub fn of(federation: &Federation) -> Self {
+        let mut truth = Self { admin: "owner-0-0".to_owned(), ..Self::default() };
+        for (holder, records) in &federation.key_records {
+            truth.keys.extend(records.iter().map(|record| (*record, holder.clone())));
+        }
+        truth.recipients.extend(federation.actors().map(|actor| (actor.name.clone(), actor.recipient.clone())));
+        for tre in 0..federation.options.tres {
+            let tre = federation.tre(tre);
+            truth.owners.insert(tre.name, tre.data_owners);
+        }
+        truth
+    }
+
+    /// Notes a statement that its signer really made.
+    pub fn note(&mut self, statement: &Statement) {
+        let claims = statement.claims();
+        self.statements.entry(statement.id()).or_insert_with(|| Said {
+            kind: statement.kind(),
+            by: claims.issuer.clone(),
+            issued: claims.issued,
+            expires: claims.expires,
+            nonce: claims.nonce,
+            what: What::of(statement),
+            bytes: statement.bytes().clone(),
+        });
+    }
+
+    /// The submission of a task.
+    #[must_use]
+    pub fn submission(&self, task: &TaskId) -> Option<(&Said, &Submission)> {
+        let said = self.statements.get(task)?;
+        match &said.what {
+            What::Submission(submission) => Some((said, submission)),
+            _ => None,
+        }
+    }
+
+    /// Whether bytes hold a number that stands in outputs alone.
+    #[must_use]
+    pub fn holds_output(&self, bytes: &[u8]) -> bool {
+        self.markers.iter().any(|marker| bytes.windows(marker.len()).any(|window| window == marker.as_slice()))
+    }
+}
