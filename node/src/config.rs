@@ -287,10 +287,9 @@ pub fn tables_in(folder: &Path) -> io::Result<Vec<(String, PathBuf)>> {
     let mut tables = Vec::new();
     for entry in fs::read_dir(folder)? {
         let path = entry?.path();
-        let is_table = path
-            .extension()
-            .and_then(|extension| extension.to_str())
-            .is_some_and(|extension| ["csv", "tsv", "parquet"].iter().any(|known| extension.eq_ignore_ascii_case(known)));
+        let is_table = path.extension().and_then(|extension| extension.to_str()).is_some_and(|extension| {
+            ["csv", "tsv", "parquet"].iter().any(|known| extension.eq_ignore_ascii_case(known))
+        });
         if let (true, Some(stem)) = (is_table, path.file_stem().and_then(|stem| stem.to_str())) {
             tables.push((stem.to_ascii_lowercase(), path));
         }

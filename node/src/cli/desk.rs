@@ -1,10 +1,10 @@
 //! The desk at which statements are made: the federation's folder, the signer, and the way from words to a signed file.
 
 use crate::cli::date::utc;
-use crate::clock::now;
 use crate::cli::passphrase::PassphraseOption;
 use crate::cli::speak::{Speak, plain};
 use crate::cli::words::{self, Words};
+use crate::clock::now;
 use crate::statements::{self, EXTENSION, Federation, LoadError, WriteError};
 use anyhow::{Context as _, anyhow, bail};
 use keys::agent::AgentKey;
@@ -73,8 +73,9 @@ impl SigningOptions {
             let key = keyfile::open(path, || self.passphrase.get(&format!("`{}`", path.display()), speak))?;
             return Ok(Box::new(key));
         };
-        let socket = std::env::var_os("SSH_AUTH_SOCK")
-            .ok_or_else(|| anyhow!("SSH_AUTH_SOCK is not set; start an agent with `eval $(ssh-agent)`, or give a key file"))?;
+        let socket = std::env::var_os("SSH_AUTH_SOCK").ok_or_else(|| {
+            anyhow!("SSH_AUTH_SOCK is not set; start an agent with `eval $(ssh-agent)`, or give a key file")
+        })?;
         let key = AgentKey::connect(Path::new(&socket), read_public(Path::new(public))?)?;
         Ok(Box::new(key))
     }
@@ -149,10 +150,19 @@ impl<'a> Desk<'a> {
             )
         })?;
         if roster.is_key_revoked(&key.id(), self.now) {
-            bail!("the key {} of {} was revoked; make a new one with `quintes key new`", key.fingerprint(), holder.name);
+            bail!(
+                "the key {} of {} was revoked; make a new one with `quintes key new`",
+                key.fingerprint(),
+                holder.name
+            );
         }
         if holder.kind != HolderKind::Person {
-            bail!("the key {} is that of the {} {}; sign with a person's key", key.fingerprint(), holder.kind, holder.name);
+            bail!(
+                "the key {} is that of the {} {}; sign with a person's key",
+                key.fingerprint(),
+                holder.kind,
+                holder.name
+            );
         }
         Ok(holder)
     }
@@ -180,17 +190,19 @@ impl<'a> Desk<'a> {
         lifetime: u64,
         words: &Words,
     ) -> anyhow::Result<Statement> {
-        payload.check().map_err(|invalid| anyhow!("the {} would not be valid ({invalid}); nothing was signed", T::KIND))?;
+        payload
+            .check()
+            .map_err(|invalid| anyhow!("the {} would not be valid ({invalid}); nothing was signed", T::KIND))?;
         self.speak.say(&format!("{issuer} signs this {} with {}:", T::KIND, self.key().fingerprint()));
         self.speak.list(words);
         if !self.yes && !self.speak.confirm("Sign?")? {
             bail!("nothing was signed; give other arguments, or answer y");
         }
-        let bytes = signed(payload, issuer, self.federation.roster.network(), lifetime, self.now, self.signer.as_ref())?;
-        let statement = self
-            .federation
-            .receive(&bytes, self.now)
-            .map_err(|verdict| anyhow!("the statement would not be believed by others ({verdict}); nothing was kept"))?;
+        let bytes =
+            signed(payload, issuer, self.federation.roster.network(), lifetime, self.now, self.signer.as_ref())?;
+        let statement = self.federation.receive(&bytes, self.now).map_err(|verdict| {
+            anyhow!("the statement would not be believed by others ({verdict}); nothing was kept")
+        })?;
         self.keep(&statement)?;
         Ok(statement)
     }
@@ -223,7 +235,8 @@ pub(crate) fn signed<T: Payload>(
     signer: &dyn Signer,
 ) -> anyhow::Result<Vec<u8>> {
     let mut nonce = [0; 16];
-    getrandom::fill(&mut nonce).map_err(|error| anyhow!("the system gave no random bytes ({error}); see that /dev/urandom works"))?;
+    getrandom::fill(&mut nonce)
+        .map_err(|error| anyhow!("the system gave no random bytes ({error}); see that /dev/urandom works"))?;
     let stamp = Stamp { network: *network, issuer: issuer.to_owned(), issued: now, lifetime, nonce };
     Ok(sign(payload, &stamp, signer)?)
 }
@@ -286,7 +299,13 @@ fn missing_signatures(federation: &Federation) -> String {
                 .map(|root| root.signer().name.as_str())
                 .collect();
             let of = newest.payload();
-            format!("{} of {} root persons signed version {}, {} must", signed.len(), of.persons().len(), of.version, of.threshold)
+            format!(
+                "{} of {} root persons signed version {}, {} must",
+                signed.len(),
+                of.persons().len(),
+                of.version,
+                of.threshold
+            )
         },
     )
 }

@@ -1,10 +1,10 @@
 //! `quintes key`: a person's keys: the one that signs, the identity that results are sealed to, and the one that connects.
 
-use crate::clock::now;
 use crate::cli::desk::{FederationOptions, SigningOptions, read_public, signed};
 use crate::cli::passphrase::PassphraseOption;
 use crate::cli::speak::Speak;
 use crate::cli::words;
+use crate::clock::now;
 use crate::statements;
 use anyhow::{Context as _, anyhow, bail};
 use keys::key::PublicKey;
@@ -113,10 +113,15 @@ pub(crate) fn run(args: Args, speak: &Speak) -> anyhow::Result<()> {
 
 fn new(args: &NewArgs, speak: &Speak) -> anyhow::Result<()> {
     if !is_name(&args.name) {
-        bail!("`{}` is no name; take at most 64 lower-case letters, digits and -_.@, beginning with a letter or digit", args.name);
+        bail!(
+            "`{}` is no name; take at most 64 lower-case letters, digits and -_.@, beginning with a letter or digit",
+            args.name
+        );
     }
     let file = args.out.join(&args.name);
-    for path in [&file, &keyfile::public_path(&file), &beside(&file, "age"), &beside(&file, "peer"), &beside(&file, "request")] {
+    for path in
+        [&file, &keyfile::public_path(&file), &beside(&file, "age"), &beside(&file, "peer"), &beside(&file, "request")]
+    {
         if path.symlink_metadata().is_ok() {
             bail!("`{}` is already there and is never overwritten; choose another name or --out", path.display());
         }
@@ -125,10 +130,12 @@ fn new(args: &NewArgs, speak: &Speak) -> anyhow::Result<()> {
     let network = args.federation.network(now());
     let passphrase = if args.no_passphrase { None } else { Some(args.passphrase.choose(&args.name, speak)?) };
     let passphrase = passphrase.as_ref().map(|text| text.as_str());
-    fs::create_dir_all(&args.out).with_context(|| format!("cannot make the folder `{}`; name another", args.out.display()))?;
+    fs::create_dir_all(&args.out)
+        .with_context(|| format!("cannot make the folder `{}`; name another", args.out.display()))?;
 
     let mut placed = Placed::default();
-    let comment = if args.about.device.is_empty() { args.name.clone() } else { format!("{}@{}", args.name, args.about.device) };
+    let comment =
+        if args.about.device.is_empty() { args.name.clone() } else { format!("{}@{}", args.name, args.about.device) };
     let public = keyfile::create(&file, &comment, passphrase)?;
     placed.add(&file);
     placed.add(&keyfile::public_path(&file));
@@ -211,7 +218,11 @@ fn show(args: &ShowArgs, speak: &Speak) -> anyhow::Result<()> {
         .map(|identity| identity.recipient());
     speak.table(
         &["fingerprint", "key id", "recipient"],
-        &[vec![public.fingerprint(), public.id().to_string(), recipient.clone().unwrap_or_else(|| "(in the key record)".to_owned())]],
+        &[vec![
+            public.fingerprint(),
+            public.id().to_string(),
+            recipient.clone().unwrap_or_else(|| "(in the key record)".to_owned()),
+        ]],
     );
     speak.answer(json!({
         "fingerprint": public.fingerprint(), "key_id": public.id().to_string(), "public": public.to_string(), "recipient": recipient,

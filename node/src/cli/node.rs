@@ -13,7 +13,7 @@ pub(crate) struct Args {
 #[derive(Debug, clap::Subcommand)]
 enum Verb {
     /// Write a commented node.toml, the node's keys and its request to be enrolled.
-    Init(node_init::Args),
+    Init(Box<node_init::Args>),
     /// Say what is wrong with a node's configuration, and what to do.
     Check(node_check::Args),
     /// Run a node until it is told to stop.

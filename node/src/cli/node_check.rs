@@ -3,8 +3,8 @@
 mod data;
 mod trust;
 
-use crate::clock::now;
 use crate::cli::speak::{AlreadySaid, Speak, plain};
+use crate::clock::now;
 use crate::config::{Config, NodeKind};
 use crate::identity::{custody_path, peer_path, signing_path};
 use keys::at_rest;
@@ -95,7 +95,7 @@ pub(crate) fn run(args: &Args, speak: &Speak) -> anyhow::Result<()> {
         speak.line(&format!("{level}:{field} {}; {}", one.sentence, one.remedy));
     }
     let errors = findings.iter().filter(|one| one.level == Level::Error).count();
-    speak.say(&format!("{}: {errors} errors, {} warnings", args.config.display(), findings.len() - errors));
+    speak.say(&format!("{}: errors: {errors}, warnings: {}", args.config.display(), findings.len() - errors));
     speak.answer(json!({ "ok": errors == 0, "findings": findings }));
     if errors == 0 { Ok(()) } else { Err(AlreadySaid.into()) }
 }
@@ -151,7 +151,11 @@ fn state(config: &Config, findings: &mut Findings) {
             let mode = found.permissions().mode() & 0o777;
             if mode & 0o077 != 0 {
                 let path = config.state.display();
-                findings.error("state", format!("`{path}` is open to others (mode {mode:03o})"), format!("run `chmod 700 {path}`"));
+                findings.error(
+                    "state",
+                    format!("`{path}` is open to others (mode {mode:03o})"),
+                    format!("run `chmod 700 {path}`"),
+                );
             }
             keys(config, findings);
             journal(config, findings);
@@ -165,7 +169,11 @@ fn missing(field: &str, path: &Path, error: &io::Error, remedy: &str, findings: 
     if error.kind() == io::ErrorKind::NotFound {
         findings.error(field, format!("`{}` is not there", path.display()), remedy);
     } else {
-        findings.error(field, format!("`{}` cannot be read ({error})", path.display()), "check that it is the node's user's");
+        findings.error(
+            field,
+            format!("`{}` cannot be read ({error})", path.display()),
+            "check that it is the node's user's",
+        );
     }
 }
 
@@ -192,7 +200,11 @@ fn keys(config: &Config, findings: &mut Findings) {
 fn journal(config: &Config, findings: &mut Findings) {
     let written = fs::metadata(config.journal()).and_then(|found| found.modified());
     if written.is_ok_and(|written| written > SystemTime::now() + CLOCK_SLACK) {
-        findings.error("", "the clock is off: the journal was written later than now", "set the clock, and keep it by NTP");
+        findings.error(
+            "",
+            "the clock is off: the journal was written later than now",
+            "set the clock, and keep it by NTP",
+        );
     }
 }
 
@@ -201,7 +213,11 @@ fn door(config: &Config, findings: &mut Findings) {
     let Some(folder) = socket.parent() else { return };
     let Ok(found) = fs::metadata(folder) else {
         if config.door.socket.is_some() {
-            findings.error("door.socket", format!("its folder `{}` is not there", folder.display()), "make it, or correct the path");
+            findings.error(
+                "door.socket",
+                format!("its folder `{}` is not there", folder.display()),
+                "make it, or correct the path",
+            );
         }
         return;
     };
@@ -210,16 +226,28 @@ fn door(config: &Config, findings: &mut Findings) {
     if config.door.socket.is_none() {
         // The state folder's own finding says it.
     } else if mode & 0o007 != 0 {
-        findings.error("door.socket", format!("everybody on this machine can enter `{path}` (mode {mode:03o})"), format!("run `chmod 700 {path}`"));
+        findings.error(
+            "door.socket",
+            format!("everybody on this machine can enter `{path}` (mode {mode:03o})"),
+            format!("run `chmod 700 {path}`"),
+        );
     } else if mode & 0o070 != 0 {
-        findings.warning("door.socket", format!("the group of `{path}` can open the door"), format!("run `chmod 700 {path}` unless that is meant"));
+        findings.warning(
+            "door.socket",
+            format!("the group of `{path}` can open the door"),
+            format!("run `chmod 700 {path}` unless that is meant"),
+        );
     }
 }
 
 fn addresses(config: &Config, findings: &mut Findings) {
     for address in &config.dial {
         if !matches!(address.iter().last(), Some(Protocol::P2p(_))) {
-            findings.error("dial", format!("`{address}` does not say whom it reaches"), "append /p2p/ and the other node's peer id");
+            findings.error(
+                "dial",
+                format!("`{address}` does not say whom it reaches"),
+                "append /p2p/ and the other node's peer id",
+            );
         }
     }
     let anywhere = |address: &Multiaddr| {
@@ -231,18 +259,30 @@ fn addresses(config: &Config, findings: &mut Findings) {
     };
     if config.kind == NodeKind::Tre {
         for address in config.listen.iter().filter(|address| anywhere(address)) {
-            findings.warning("listen", format!("`{address}` takes connections from everywhere, at a TRE"), "dial a hub instead, or name one address");
+            findings.warning(
+                "listen",
+                format!("`{address}` takes connections from everywhere, at a TRE"),
+                "dial a hub instead, or name one address",
+            );
         }
         if config.listen.is_empty() && config.dial.is_empty() {
             findings.warning("dial", "the node neither listens nor dials, so that no task reaches it", "dial a hub");
         }
     } else if config.listen.is_empty() {
-        findings.error("listen", "a hub that does not listen forwards nothing", "listen, for example on /ip4/0.0.0.0/tcp/4001");
+        findings.error(
+            "listen",
+            "a hub that does not listen forwards nothing",
+            "listen, for example on /ip4/0.0.0.0/tcp/4001",
+        );
     }
 }
 
 fn limits(config: &Config, findings: &mut Findings) {
     for field in config.limits.zeros() {
-        findings.error(&format!("limits.{field}"), "0 lets nothing run", "remove the line to have the default, or give a number");
+        findings.error(
+            &format!("limits.{field}"),
+            "0 lets nothing run",
+            "remove the line to have the default, or give a number",
+        );
     }
 }

@@ -1,10 +1,10 @@
 //! `quintes node init`: a commented node.toml, the node's keys, and its request to be enrolled.
 
-use crate::clock::now;
 use crate::cli::desk::FederationOptions;
 use crate::cli::key::write_request;
 use crate::cli::speak::Speak;
 use crate::cli::words;
+use crate::clock::now;
 use crate::config::{Config, NodeKind, tables_in};
 use crate::identity::Identity;
 use anyhow::{Context as _, anyhow, bail};
@@ -71,31 +71,32 @@ pub(crate) struct Args {
 pub(crate) fn run(args: &Args, speak: &Speak) -> anyhow::Result<()> {
     for name in std::iter::once(&args.name).chain(&args.dataset).chain(&args.data_owners) {
         if !is_name(name) {
-            bail!("`{name}` is no name; take at most 64 lower-case letters, digits and -_.@, beginning with a letter or digit");
+            bail!(
+                "`{name}` is no name; take at most 64 lower-case letters, digits and -_.@, beginning with a letter or digit"
+            );
         }
     }
     let network = args.federation.network(now())?;
     let tables = tables(args)?;
-    let new = [
-        PathBuf::from("state"),
-        PathBuf::from(format!("{}.request", args.name)),
-        PathBuf::from("node.toml"),
-    ];
+    let new = [PathBuf::from("state"), PathBuf::from(format!("{}.request", args.name)), PathBuf::from("node.toml")];
     for name in &new {
         let path = args.dir.join(name);
         if path.symlink_metadata().is_ok() {
             bail!("`{}` is already there and is never overwritten; choose another folder", path.display());
         }
     }
-    fs::create_dir_all(&args.dir).with_context(|| format!("cannot make the folder `{}`; name another", args.dir.display()))?;
+    fs::create_dir_all(&args.dir)
+        .with_context(|| format!("cannot make the folder `{}`; name another", args.dir.display()))?;
     // Everything is made aside and moved at the end, node.toml last: a folder with a node.toml is whole.
-    let number = getrandom::u64().map_err(|error| anyhow!("the system gave no random bytes ({error}); see that /dev/urandom works"))?;
+    let number = getrandom::u64()
+        .map_err(|error| anyhow!("the system gave no random bytes ({error}); see that /dev/urandom works"))?;
     let aside = Aside(args.dir.join(format!(".new-{number:016x}")));
     private_folder(&aside.0)?;
     let record = make(args, &aside.0, &network, &tables)?;
     for name in &new {
-        fs::rename(aside.0.join(name), args.dir.join(name))
-            .with_context(|| format!("cannot place `{}`; check that the folder is yours", args.dir.join(name).display()))?;
+        fs::rename(aside.0.join(name), args.dir.join(name)).with_context(|| {
+            format!("cannot place `{}`; check that the folder is yours", args.dir.join(name).display())
+        })?;
     }
     drop(aside);
     let peer = record.peer.map(|peer| peer_id(&peer)).unwrap_or_default();
@@ -140,15 +141,17 @@ fn make(args: &Args, folder: &Path, network: &NetworkId, tables: &[String]) -> a
     let text = commented(args, network, tables)?;
     at_rest::place_new(&folder.join("node.toml"), text.as_bytes(), at_rest::PUBLIC)?;
     // What was written must be what a node reads.
-    Config::read(&folder.join("node.toml")).context("the configuration cannot be written; report this as a fault of the program")?;
+    Config::read(&folder.join("node.toml"))
+        .context("the configuration cannot be written; report this as a fault of the program")?;
     Ok(record)
 }
 
 /// The tables to be granted, as they are called in the folder.
 fn tables(args: &Args) -> anyhow::Result<Vec<String>> {
     let Some(data) = &args.data else { return Ok(Vec::new()) };
-    let there = tables_in(data)
-        .with_context(|| format!("cannot read the folder `{}`; give the folder of the CSV or Parquet files", data.display()))?;
+    let there = tables_in(data).with_context(|| {
+        format!("cannot read the folder `{}`; give the folder of the CSV or Parquet files", data.display())
+    })?;
     if there.is_empty() {
         bail!("`{}` holds no .csv, .tsv or .parquet file; give the folder of the tables", data.display());
     }
@@ -182,9 +185,11 @@ pub(crate) fn peer_id(key: &keys::key::PublicKey) -> String {
 /// The configuration, every field explained. Values are quoted by the TOML writer, so that no path or name can break out.
 fn commented(args: &Args, network: &NetworkId, tables: &[String]) -> anyhow::Result<String> {
     let quoted = |text: &str| toml::Value::String(text.to_owned()).to_string();
-    let list = |items: Vec<String>| toml::Value::Array(items.into_iter().map(toml::Value::String).collect()).to_string();
+    let list =
+        |items: Vec<String>| toml::Value::Array(items.into_iter().map(toml::Value::String).collect()).to_string();
     let path = |path: &Path| -> anyhow::Result<String> {
-        let path = std::path::absolute(path).with_context(|| format!("`{}` is no path; give another", path.display()))?;
+        let path =
+            std::path::absolute(path).with_context(|| format!("`{}` is no path; give another", path.display()))?;
         let text = path.to_str().ok_or_else(|| anyhow!("`{}` is not UTF-8; rename it", path.display()))?;
         Ok(quoted(text))
     };

@@ -25,7 +25,7 @@ impl PassphraseOption {
     /// When there is neither a file nor a terminal.
     pub(crate) fn get(&self, of: &str, speak: &Speak) -> io::Result<Zeroizing<String>> {
         match &self.passphrase_file {
-            Some(_) => self.from_file(),
+            Some(_) => self.read_file(),
             None => ask(&format!("Passphrase of {of}: "), speak),
         }
     }
@@ -37,7 +37,7 @@ impl PassphraseOption {
     pub(crate) fn choose(&self, of: &str, speak: &Speak) -> anyhow::Result<Zeroizing<String>> {
         let what_to_do = "no passphrase was chosen; give --passphrase-file FILE, or run this in a terminal";
         if self.passphrase_file.is_some() {
-            return self.from_file().context(what_to_do);
+            return self.read_file().context(what_to_do);
         }
         let first = ask(&format!("New passphrase of {of}: "), speak).context(what_to_do)?;
         if first.is_empty() {
@@ -49,14 +49,18 @@ impl PassphraseOption {
         Ok(first)
     }
 
-    fn from_file(&self) -> io::Result<Zeroizing<String>> {
+    fn read_file(&self) -> io::Result<Zeroizing<String>> {
         let path = self.passphrase_file.as_deref().expect("the callers ask only when a file was given");
         let bytes = at_rest::read_private(path, FILE_BYTES).map_err(io::Error::other)?;
-        let text = std::str::from_utf8(&bytes)
-            .map_err(|_| io::Error::other(format!("`{}` is not UTF-8 text; write the passphrase again", path.display())))?;
+        let text = std::str::from_utf8(&bytes).map_err(|_| {
+            io::Error::other(format!("`{}` is not UTF-8 text; write the passphrase again", path.display()))
+        })?;
         let line = text.lines().next().unwrap_or_default();
         if line.is_empty() {
-            return Err(io::Error::other(format!("`{}` is empty; write the passphrase on its first line", path.display())));
+            return Err(io::Error::other(format!(
+                "`{}` is empty; write the passphrase on its first line",
+                path.display()
+            )));
         }
         Ok(Zeroizing::new(line.to_owned()))
     }

@@ -1,10 +1,10 @@
 //! `quintes project`: what may be asked of which data under which rules, signed by the data owners of every TRE in it.
 
-use crate::clock::now;
 use crate::cli::desk::{Desk, FederationOptions, SigningOptions};
 use crate::cli::network::sign::{require_data_owner, sign_project};
 use crate::cli::speak::{Speak, plain};
 use crate::cli::words;
+use crate::clock::now;
 use anyhow::{Context as _, anyhow, bail};
 use protocol::disclosure::rules::Policy;
 use protocol::record::Payload;
@@ -150,7 +150,10 @@ impl NamedComponent {
         let digest = match self.what.parse() {
             Ok(digest) => digest,
             Err(_) => Digest::of(&fs::read(&self.what).with_context(|| {
-                format!("cannot read the component `{}`; give a file, or 64 hexadecimal digits of its SHA-256", self.what)
+                format!(
+                    "cannot read the component `{}`; give a file, or 64 hexadecimal digits of its SHA-256",
+                    self.what
+                )
             })?),
         };
         Ok(AllowedComponent { name: self.name.clone(), digest })
@@ -248,7 +251,9 @@ fn finish(desk: &Desk<'_>, project: &Project) {
             project.name,
         ));
     }
-    desk.finish(json!({ "project": project.name, "version": project.version, "counts_at": counts, "missing": missing }));
+    desk.finish(
+        json!({ "project": project.name, "version": project.version, "counts_at": counts, "missing": missing }),
+    );
 }
 
 fn show(args: &ShowArgs, speak: &Speak) -> anyhow::Result<()> {
@@ -276,7 +281,8 @@ fn show(args: &ShowArgs, speak: &Speak) -> anyhow::Result<()> {
 
 /// The TREs at which exactly this version of a project counts.
 pub(crate) fn counts_at(roster: &Roster, project: &Project, now: u64) -> Vec<String> {
-    let counts = |tre: &&String| roster.project_at(&project.name, tre, now).is_some_and(|chosen| chosen.project == *project);
+    let counts =
+        |tre: &&String| roster.project_at(&project.name, tre, now).is_some_and(|chosen| chosen.project == *project);
     project.tres.iter().filter(counts).cloned().collect()
 }
 
@@ -293,7 +299,9 @@ fn chosen(roster: &Roster, name: &str, version: Option<u64>) -> anyhow::Result<P
     match named.as_slice() {
         [one] => Ok((*one).clone()),
         [] => bail!("{name} has no version {version}; `quintes project show {name}` lists them"),
-        _ => bail!("{name} has several projects that call themselves version {version}; sign the file of yours with `quintes network sign FILE`"),
+        _ => bail!(
+            "{name} has several projects that call themselves version {version}; sign the file of yours with `quintes network sign FILE`"
+        ),
     }
 }
 

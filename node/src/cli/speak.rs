@@ -2,7 +2,7 @@
 
 use anstyle::{AnsiColor, Style};
 use anyhow::Context as _;
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde_json::Value;
 use std::fmt::Write as _;
 use std::io::{self, BufRead as _, IsTerminal as _, Write};
@@ -118,12 +118,28 @@ impl Speak {
     }
 
     /// A progress display on stderr, hidden where nobody watches; without a length it is a spinner.
-    #[allow(dead_code, reason = "for the verbs that wait for nodes")]
     pub(crate) fn progress(&self, length: Option<u64>) -> ProgressBar {
-        let target = if self.watched && !self.json { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
+        let target =
+            if self.watched && !self.json { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
         let style = if length.is_some() { "{msg} [{wide_bar}] {pos}/{len}" } else { "{spinner} {msg}" };
         let style = ProgressStyle::with_template(style).expect("the template is a constant of indicatif's syntax");
         ProgressBar::with_draw_target(length, target).with_style(style)
+    }
+
+    /// Several progress displays under each other, hidden where nobody watches.
+    pub(crate) fn several(&self) -> MultiProgress {
+        let target = if self.is_watched() { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
+        MultiProgress::with_draw_target(target)
+    }
+
+    /// Whether a person sees lines that move.
+    pub(crate) fn is_watched(&self) -> bool {
+        self.watched && !self.json
+    }
+
+    /// Whether `--json` was given.
+    pub(crate) fn is_json(&self) -> bool {
+        self.json
     }
 
     /// Prints a failure, once: the chain of causes as one paragraph on stderr; with `--json` an object on stdout as well.
@@ -146,7 +162,7 @@ impl Speak {
     }
 }
 
-/// Each cause once: the general clause first, the particular one in parentheses' stead after a colon.
+/// Each cause once: the general clause first, the particular one after a colon.
 fn paragraph(error: &anyhow::Error) -> String {
     let mut paragraph = String::new();
     for cause in error.chain() {
@@ -190,9 +206,20 @@ fn aligned<'a>(rows: impl IntoIterator<Item = &'a Vec<String>>) -> Vec<String> {
 /// Text of others as a terminal may show it: no escape sequence, no line break and no change of writing direction can pretend to be ours.
 pub(crate) fn plain(text: &str) -> String {
     let hidden = |c: char| {
-        c.is_control() || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
+        c.is_control()
+            || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
     };
-    text.chars().map(|c| if c == '\n' { '␊' } else if hidden(c) { '\u{fffd}' } else { c }).collect()
+    text.chars()
+        .map(|c| {
+            if c == '\n' {
+                '␊'
+            } else if hidden(c) {
+                '\u{fffd}'
+            } else {
+                c
+            }
+        })
+        .collect()
 }
 
 #[cfg(test)]

@@ -94,17 +94,28 @@ fn ceremony(home: &Path) {
     fs::set_permissions(home.join("secret"), fs::Permissions::from_mode(0o600)).unwrap();
     done(home, "key new alice --organisation Hospital_A --device laptop --out @ --passphrase-file @secret");
     done(home, "key new bob --organisation Hospital_B --out @ --no-passphrase");
-    done(home, "network init heart --person alice --organisation Hospital_A --key @alice --passphrase-file @secret --with bob:Hospital_B:@bob.pub --threshold 2");
+    done(
+        home,
+        "network init heart --person alice --organisation Hospital_A --key @alice --passphrase-file @secret --with bob:Hospital_B:@bob.pub --threshold 2",
+    );
     done(home, "network sign @federation/root-1-by-alice.quintes --key @bob");
     done(home, "key request @alice --organisation Hospital_A --device laptop --passphrase-file @secret");
     done(home, "key request @bob --organisation Hospital_B");
     done(home, "key new carol --organisation University --out @ --no-passphrase");
     write_data(&home.join("data"));
     for (tre, owner) in [("london", "alice"), ("leeds", "bob")] {
-        done(home, &format!("node init @{tre} --name {tre} --kind tre --organisation Hospital --data @data --dataset omop --data-owner {owner} --listen /ip4/127.0.0.1/tcp/0"));
+        done(
+            home,
+            &format!(
+                "node init @{tre} --name {tre} --kind tre --organisation Hospital --data @data --dataset omop --data-owner {owner} --listen /ip4/127.0.0.1/tcp/0"
+            ),
+        );
     }
     done(home, "node init @hub --name hub --kind hub --organisation Hospital_A --listen /ip4/0.0.0.0/tcp/4001");
-    done(home, "network enrol @alice.request @bob.request @carol.request @london/london.request @leeds/leeds.request @hub/hub.request --key @bob");
+    done(
+        home,
+        "network enrol @alice.request @bob.request @carol.request @london/london.request @leeds/leeds.request @hub/hub.request --key @bob",
+    );
     done(home, "network grant alice --role data-owner --tre london --key @bob");
     done(home, "network grant bob --role data-owner --tre leeds --key @alice --passphrase-file @secret");
     done(home, "project new stroke --title Stroke --tre london --tre leeds --dataset omop --admin bob --key @bob");
@@ -122,7 +133,8 @@ fn a_federation_is_made_from_files_alone() {
     assert_eq!(shown["ok"], true);
     assert_eq!(shown["root"]["threshold"], 2);
     assert_eq!(shown["refused"], serde_json::json!([]));
-    let members: Vec<&str> = shown["members"].as_array().unwrap().iter().map(|one| one["name"].as_str().unwrap()).collect();
+    let members: Vec<&str> =
+        shown["members"].as_array().unwrap().iter().map(|one| one["name"].as_str().unwrap()).collect();
     let mut sorted = members.clone();
     sorted.sort_unstable();
     assert_eq!(sorted, ["alice", "bob", "carol", "hub", "leeds", "london"]);
@@ -137,7 +149,10 @@ fn a_federation_is_made_from_files_alone() {
     let project = done(home, "project show stroke --json").json();
     assert_eq!(project["projects"][0]["signed_by"], serde_json::json!(["alice", "bob"]));
     assert_eq!(done(home, "network status --key @bob --json").json()["epoch"], 2);
-    assert_eq!(done(home, "project new stroke --title Stroke --tre leeds --dataset omop --key @bob --json").json()["version"], 2);
+    assert_eq!(
+        done(home, "project new stroke --title Stroke --tre leeds --dataset omop --key @bob --json").json()["version"],
+        2
+    );
 }
 
 #[test]
@@ -167,14 +182,20 @@ fn a_revocation_counts_and_is_named_by_its_beginning() {
     let grants = done(home, "network show --json").json();
     let carol = grants["grants"].as_array().unwrap().iter().find(|one| one["grant"]["person"] == "carol").unwrap();
     let id = carol["id"].as_str().unwrap();
-    fails(home, &format!("network revoke {id} --reason left --key @carol"), 1, "carol cannot revoke this; only bob or a root person (alice, bob) can");
+    fails(
+        home,
+        &format!("network revoke {id} --reason left --key @carol"),
+        1,
+        "carol cannot revoke this; only bob or a root person (alice, bob) can",
+    );
     fails(home, "network revoke carol --reason left --key @bob", 1, &id[..12]);
     fails(home, "network revoke abc --reason left --key @bob", 1, "neither an id");
     fails(home, "network revoke 000000000000 --reason left --key @bob", 1, "no statement's id begins with");
     done(home, &format!("network revoke {} --reason left --key @bob", &id[..8]));
     fails(home, &format!("network revoke {id} --reason left --key @bob"), 1, "was revoked already");
     let shown = done(home, "network show --json").json();
-    let states: Vec<&str> = shown["grants"].as_array().unwrap().iter().map(|one| one["state"].as_str().unwrap()).collect();
+    let states: Vec<&str> =
+        shown["grants"].as_array().unwrap().iter().map(|one| one["state"].as_str().unwrap()).collect();
     assert_eq!(states.iter().filter(|state| **state == "revoked").count(), 1);
     assert_eq!(done(home, "network status --key @bob --json").json()["revocations"], 1);
 }
@@ -186,9 +207,15 @@ fn a_delegated_grant_finds_its_parent() {
     ceremony(home);
     done(home, "key new dave --organisation University --out @ --no-passphrase");
     done(home, "network enrol @dave.request --key @bob");
-    fails(home, "network grant dave --role researcher --project stroke --key @carol", 1, "carol cannot make a researcher there; ask bob");
+    fails(
+        home,
+        "network grant dave --role researcher --project stroke --key @carol",
+        1,
+        "carol cannot make a researcher there; ask bob",
+    );
     done(home, "network grant carol --role researcher --project stroke --may-delegate --key @bob");
-    let made = done(home, "network grant dave --role researcher --project stroke --dataset omop --key @carol --json").json();
+    let made =
+        done(home, "network grant dave --role researcher --project stroke --dataset omop --key @carol --json").json();
     assert_eq!(made["counts_at"], serde_json::json!(["london", "leeds"]));
     let shown = done(home, "network show --json").json();
     let dave = shown["grants"].as_array().unwrap().iter().find(|one| one["grant"]["person"] == "dave").unwrap();
@@ -198,7 +225,8 @@ fn a_delegated_grant_finds_its_parent() {
 #[test]
 fn help_version_and_completion_are_data() {
     let home = tempfile::tempdir().unwrap();
-    for line in ["--help", "network grant --help", "--version", "completion bash", "completion zsh", "completion fish"] {
+    for line in ["--help", "network grant --help", "--version", "completion bash", "completion zsh", "completion fish"]
+    {
         let said = done(home.path(), line);
         assert!(said.out.contains("quintes") && said.talk.is_empty(), "{line}: {}", said.out);
     }

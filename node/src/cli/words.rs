@@ -47,7 +47,8 @@ pub(crate) fn key_record(record: &KeyRecord) -> Words {
 
 /// A grant that ends at `expires`.
 pub(crate) fn grant(grant: &Grant, expires: u64) -> Words {
-    let every = |name: &Option<String>, what: &str| name.clone().unwrap_or_else(|| format!("every {what} where it may count"));
+    let every =
+        |name: &Option<String>, what: &str| name.clone().unwrap_or_else(|| format!("every {what} where it may count"));
     let mut words = vec![
         ("person", grant.person.clone()),
         ("role", grant.role.to_string()),
@@ -99,9 +100,14 @@ pub(crate) fn project(project: &Project) -> Words {
     if !project.components.is_empty() {
         words.pop();
         let components = project.components.iter();
-        words.extend(components.map(|component| ("component", format!("{}, SHA-256 {}", component.name, component.digest))));
+        words.extend(
+            components.map(|component| ("component", format!("{}, SHA-256 {}", component.name, component.digest))),
+        );
     }
-    words.push(("leaves when", format!("{} distinct {who} of the TRE approve; the submitter never counts", egress.approvals)));
+    words.push((
+        "leaves when",
+        format!("{} distinct {who} of the TRE approve; the submitter never counts", egress.approvals),
+    ));
     if !egress.excluded.is_empty() {
         words.push(("never count", listed(&egress.excluded)));
     }

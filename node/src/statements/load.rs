@@ -30,7 +30,9 @@ pub enum LoadError {
         source: io::Error,
     },
     /// No root, and no id given.
-    #[error("no root of a federation was found; import one with `quintes network import FILE`, or name the federation with `--network ID`")]
+    #[error(
+        "no root of a federation was found; import one with `quintes network import FILE`, or name the federation with `--network ID`"
+    )]
     NoRoot,
     /// Several founding roots.
     #[error("the files belong to several federations ({}); name yours with `--network ID`", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "))]

@@ -1,11 +1,11 @@
 use super::{ReadError, WriteError, append, load, read, replace, write_new};
 use keys::at_rest::PlaceError;
 use keys::signer::{Signer as _, SoftKey};
+use protocol::record::Payload;
 use protocol::record::key_record::{HolderKind, KeyRecord};
 use protocol::record::root::{Root, RootKey};
 use protocol::record::stamp::{Stamp, sign};
 use protocol::record::status::Status;
-use protocol::record::Payload;
 use protocol::wire::codec;
 use protocol::wire::id::NetworkId;
 use std::fs;
@@ -59,7 +59,7 @@ fn what_is_written_is_read_and_a_second_writing_adds_nothing() {
     let path = folder.path().join("a.quintes");
     let (one, two) = (signed_root(), status(1, NOW));
     write_new(&path, &[&one]).unwrap();
-    assert_eq!(read(&path).unwrap(), [one.clone()]);
+    assert_eq!(read(&path).unwrap(), std::slice::from_ref(&one));
     assert!(matches!(write_new(&path, &[&two]), Err(WriteError::Place(PlaceError::Exists { .. }))));
     assert_eq!(append(&path, &[&one, &two, &two]).unwrap(), 1);
     assert_eq!(append(&path, &[&two]).unwrap(), 0);
@@ -82,7 +82,9 @@ fn a_file_cut_at_any_byte_is_told_from_a_whole_one_and_never_changed() {
             Ok(found) if length == whole.len() => assert_eq!(found, [one.clone(), two.clone()]),
             Ok(found) => assert_eq!((found, length), (vec![one.clone()], one.len())),
             Err(ReadError::Empty { .. }) => assert_eq!(length, 0),
-            Err(ReadError::CutShort { offset, .. }) => assert_eq!(offset, if length > one.len() { one.len() } else { 0 }),
+            Err(ReadError::CutShort { offset, .. }) => {
+                assert_eq!(offset, if length > one.len() { one.len() } else { 0 })
+            }
             Err(other) => panic!("{length}: {other}"),
         }
         if append(&path, &[&two]).is_err() {
@@ -135,10 +137,15 @@ fn a_folder_is_loaded_whatever_its_order_and_says_what_it_refused() {
         peer: None,
     };
     // Names that sort against the order in which they are needed.
-    write_new(&folder.path().join("0.quintes"), &[status(1, NOW - 5_000), status(2, NOW), status(3, NOW + 900)]).unwrap();
+    write_new(&folder.path().join("0.quintes"), &[status(1, NOW - 5_000), status(2, NOW), status(3, NOW + 900)])
+        .unwrap();
     write_new(&folder.path().join("1.quintes"), &[by(&key(), "alice", &record, NOW, 1_000)]).unwrap();
     write_new(&folder.path().join("2.quintes"), &[by(&bob, "bob", &record, NOW, 1_000)]).unwrap();
-    write_new(&folder.path().join("3.quintes"), &[by(&bob, "bob", &Status { epoch: 9, root_version: 1, revocations: Vec::new() }, NOW, 9)]).unwrap();
+    write_new(
+        &folder.path().join("3.quintes"),
+        &[by(&bob, "bob", &Status { epoch: 9, root_version: 1, revocations: Vec::new() }, NOW, 9)],
+    )
+    .unwrap();
     write_new(&folder.path().join("9.quintes"), &[signed_root(), signed_root()]).unwrap();
     fs::write(folder.path().join("bad.quintes"), b"hello").unwrap();
     fs::write(folder.path().join("readme.txt"), b"hello").unwrap();
@@ -149,11 +156,8 @@ fn a_folder_is_loaded_whatever_its_order_and_says_what_it_refused() {
     assert_eq!(federation.roster.fresh_status(NOW + 1).unwrap().payload().epoch, 2);
     assert_eq!(federation.statements.len(), 5, "one root, two signatures of a key record, two statuses");
     assert_eq!(federation.expired.len(), 1);
-    let refused: Vec<(&str, bool)> = federation
-        .refused
-        .iter()
-        .map(|one| (one.file.file_name().unwrap().to_str().unwrap(), one.early))
-        .collect();
+    let refused: Vec<(&str, bool)> =
+        federation.refused.iter().map(|one| (one.file.file_name().unwrap().to_str().unwrap(), one.early)).collect();
     assert_eq!(refused, [("bad.quintes", false), ("0.quintes", true)]);
 }
 
@@ -167,7 +171,8 @@ fn a_federation_is_named_by_one_root_or_by_its_id() {
     write_new(&folder.path().join("1.quintes"), &[signed_root()]).unwrap();
     let other = Root { network: "lung".to_owned(), ..root() };
     let other_network = NetworkId::of(&codec::encode(&other).unwrap());
-    let stamp = Stamp { network: other_network, issuer: "alice".to_owned(), issued: NOW, lifetime: 1_000, nonce: [7; 16] };
+    let stamp =
+        Stamp { network: other_network, issuer: "alice".to_owned(), issued: NOW, lifetime: 1_000, nonce: [7; 16] };
     write_new(&folder.path().join("2.quintes"), &[sign(&other, &stamp, &key()).unwrap()]).unwrap();
     assert!(matches!(load(&paths, None, NOW), Err(super::LoadError::SeveralRoots(found)) if found.len() == 2));
     let federation = load(&paths, Some(network()), NOW).unwrap();

@@ -1,9 +1,9 @@
 //! `quintes network import` and `export`: statements travel as files where no network reaches.
 
-use crate::clock::now;
 use crate::cli::desk::{FederationOptions, place, told};
 use crate::cli::speak::Speak;
 use crate::cli::words;
+use crate::clock::now;
 use crate::statements;
 use anyhow::bail;
 use protocol::wire::id::StatementId;
@@ -53,7 +53,12 @@ pub(crate) fn import(args: &ImportArgs, speak: &Speak) -> anyhow::Result<()> {
     for one in &refused {
         speak.warn(&format!("{}: {}", one.file.display(), one.reason));
     }
-    speak.say(&format!("{} new statements, {} expired, {} refused", taken.len(), federation.expired.len(), refused.len()));
+    speak.say(&format!(
+        "{} new statements, {} expired, {} refused",
+        taken.len(),
+        federation.expired.len(),
+        refused.len()
+    ));
     if refused.is_empty() {
         speak.answer(json!({ "network": federation.roster.network().to_string(), "statements": taken }));
         return Ok(());

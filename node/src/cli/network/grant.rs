@@ -122,13 +122,18 @@ fn delegable(desk: &Desk<'_>, person: &str, grant: &Grant) -> Vec<StatementId> {
 
 /// Where the grant could count, with the project as it stands there: as the TRE's data owner signed it, or else its newest version.
 fn tres_of(roster: &Roster, grant: &Grant, now: u64) -> anyhow::Result<Vec<(String, Option<Project>)>> {
-    let newest = |name: &String| roster.projects().into_iter().find(|(project, _)| project.name == *name).map(|(project, _)| project.clone());
+    let newest = |name: &String| {
+        roster.projects().into_iter().find(|(project, _)| project.name == *name).map(|(project, _)| project.clone())
+    };
     let Some(name) = &grant.project else {
         return Ok(grant.tre.iter().map(|tre| (tre.clone(), None)).collect());
     };
     let newest = newest(name).ok_or_else(|| {
         let known: BTreeSet<&str> = roster.projects().iter().map(|(project, _)| project.name.as_str()).collect();
-        anyhow!("there is no project {name}; the projects are: {}", words::listed(&known.into_iter().collect::<Vec<_>>()))
+        anyhow!(
+            "there is no project {name}; the projects are: {}",
+            words::listed(&known.into_iter().collect::<Vec<_>>())
+        )
     })?;
     let tres = grant.tre.as_ref().map_or_else(|| newest.tres.clone(), |tre| vec![tre.clone()]);
     if let Some(tre) = tres.iter().find(|tre| !newest.tres.contains(tre)) {
@@ -162,7 +167,9 @@ fn may_grant(desk: &Desk<'_>, grantor: &str, grant: &Grant, tre: &str, project: 
         return match grant.role {
             Role::DataOwner => roster.is_root_person(grantor),
             Role::OutputChecker => roster.is_root_person(grantor) || owns(),
-            Role::Researcher => project.is_some_and(|project| project.admins.iter().any(|admin| admin == grantor)) || owns(),
+            Role::Researcher => {
+                project.is_some_and(|project| project.admins.iter().any(|admin| admin == grantor)) || owns()
+            }
         };
     };
     let fits = roster.grants().find(|held| held.id() == parent).is_some_and(|held| {
@@ -200,7 +207,11 @@ fn refusal(desk: &Desk<'_>, grantor: &str, grant: &Grant) -> anyhow::Error {
     }
     let could: Vec<String> = could.into_iter().collect();
     if could.is_empty() {
-        anyhow!("{grantor} cannot make a {}, and nobody can yet; ask a root person ({})", grant.role, root_persons(&desk.federation))
+        anyhow!(
+            "{grantor} cannot make a {}, and nobody can yet; ask a root person ({})",
+            grant.role,
+            root_persons(&desk.federation)
+        )
     } else {
         anyhow!("{grantor} cannot make a {} there; ask {}", grant.role, could.join(" or "))
     }

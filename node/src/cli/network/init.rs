@@ -1,9 +1,9 @@
 //! `quintes network init`: version 1 of a federation's root, signed by one of its root persons.
 
-use crate::clock::now;
 use crate::cli::desk::{Desk, SigningOptions, read_public};
 use crate::cli::speak::Speak;
 use crate::cli::words;
+use crate::clock::now;
 use crate::statements::{self, EXTENSION, Federation, LoadError};
 use anyhow::{anyhow, bail};
 use protocol::record::root::{Root, RootKey};
@@ -98,7 +98,9 @@ pub(crate) fn run(args: Args, speak: &Speak) -> anyhow::Result<()> {
         speak.say("the root is complete; next: `quintes key request` by each person, then `quintes network enrol`");
     } else {
         let missing = root.threshold.saturating_sub(1);
-        speak.say(&format!("{missing} more root person(s) must sign it: send them the file, they run `quintes network sign`"));
+        speak.say(&format!(
+            "{missing} more root person(s) must sign it: send them the file, they run `quintes network sign`"
+        ));
     }
     desk.finish(json!({ "network": network.to_string(), "complete": complete }));
     Ok(())

@@ -86,7 +86,9 @@ pub(crate) fn by_prefix<'a>(federation: &'a Federation, text: &str) -> anyhow::R
     if is_id {
         bail!("no statement's id begins with `{text}`; `quintes network show` lists them")
     }
-    bail!("`{text}` is neither an id (at least {MIN_PREFIX} hexadecimal digits) nor the name of anybody here; `quintes network show` lists them")
+    bail!(
+        "`{text}` is neither an id (at least {MIN_PREFIX} hexadecimal digits) nor the name of anybody here; `quintes network show` lists them"
+    )
 }
 
 /// What was said about a holder: its key records and its grants.

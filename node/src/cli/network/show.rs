@@ -1,11 +1,11 @@
 //! `quintes network show`: what the folder says about the federation, as the roster counts it now.
 
 use crate::cli::date::utc;
-use crate::clock::now;
 use crate::cli::desk::FederationOptions;
 use crate::cli::network::revoke::is_revoked;
 use crate::cli::speak::{Speak, plain};
 use crate::cli::words;
+use crate::clock::now;
 use crate::statements::Federation;
 use protocol::ingress::{Statement, Verified};
 use protocol::record::grant::Grant;
@@ -124,7 +124,8 @@ fn revocations(federation: &Federation, speak: &Speak) {
         })
         .map(|revocation| {
             let target = revocation.payload().target;
-            let what = federation.all().find(|one| one.id() == target).map_or("not known here".to_owned(), words::title);
+            let what =
+                federation.all().find(|one| one.id() == target).map_or("not known here".to_owned(), words::title);
             vec![target.short(), plain(&what), revocation.signer().name.clone(), plain(&revocation.payload().reason)]
         })
         .collect();

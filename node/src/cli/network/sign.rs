@@ -6,10 +6,10 @@ use crate::cli::words;
 use crate::statements;
 use anyhow::{anyhow, bail};
 use protocol::ingress::{Statement, Verified};
+use protocol::record::Payload;
 use protocol::record::key_record::KeyRecord;
 use protocol::record::project::Project;
 use protocol::record::root::Root;
-use protocol::record::Payload;
 use protocol::wire::id::StatementId;
 use serde_json::json;
 use std::collections::BTreeSet;
@@ -90,7 +90,8 @@ fn sign_root(desk: &mut Desk<'_>, root: &Verified<Root>) -> anyhow::Result<bool>
     let key = desk.key();
     let mine = |root: &Root| root.keys.iter().find(|one| one.key == key).map(|one| one.person.clone());
     let person = mine(root).or_else(|| desk.federation.roster.root().and_then(mine)).ok_or_else(|| {
-        let persons: Vec<String> = root.keys.iter().map(|one| format!("{} ({})", one.person, one.key.fingerprint())).collect();
+        let persons: Vec<String> =
+            root.keys.iter().map(|one| format!("{} ({})", one.person, one.key.fingerprint())).collect();
         anyhow!("the key {} is none of this root's; its root persons are {}", key.fingerprint(), persons.join(", "))
     })?;
     let network = *desk.federation.roster.network();
@@ -118,7 +119,11 @@ pub(crate) fn sign_key_record(desk: &mut Desk<'_>, record: &KeyRecord) -> anyhow
 fn refuse_taken_name(desk: &Desk<'_>, record: &KeyRecord) -> anyhow::Result<()> {
     let holders = desk.federation.roster.holders(desk.now);
     if desk.federation.roster.is_key_revoked(&record.key.id(), desk.now) {
-        bail!("the key {} of {} was revoked and never returns; ask for new keys", record.key.fingerprint(), record.name);
+        bail!(
+            "the key {} of {} was revoked and never returns; ask for new keys",
+            record.key.fingerprint(),
+            record.name
+        );
     }
     for holder in holders.iter().filter(|holder| holder.name == record.name) {
         if holder.kind != record.kind || holder.organisation != record.organisation {
@@ -171,9 +176,5 @@ pub(crate) fn require_data_owner(desk: &Desk<'_>, person: &str, tres: &[String])
             root_persons(&desk.federation),
         );
     }
-    bail!(
-        "{person} is no data owner of {}; ask {}",
-        tres.join(", "),
-        owners.into_iter().collect::<Vec<_>>().join(", "),
-    )
+    bail!("{person} is no data owner of {}; ask {}", tres.join(", "), owners.into_iter().collect::<Vec<_>>().join(", "),)
 }

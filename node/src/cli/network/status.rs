@@ -49,7 +49,9 @@ pub(crate) fn run(args: &Args, speak: &Speak) -> anyhow::Result<()> {
     let lifetime = args.days * DAY;
     let statement = desk.sign(&status, &me.name, lifetime, &words::status(&status, desk.now + lifetime))?;
     speak.say(&format!("trust is fresh until {}", until(&statement)));
-    desk.finish(json!({ "epoch": epoch, "revocations": status.revocations.len(), "expires": statement.claims().expires }));
+    desk.finish(
+        json!({ "epoch": epoch, "revocations": status.revocations.len(), "expires": statement.claims().expires }),
+    );
     Ok(())
 }
 

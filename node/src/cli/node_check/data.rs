@@ -12,15 +12,27 @@ const HEADING_BYTES: u64 = 256 * 1024;
 pub(super) fn check(config: &Config, findings: &mut Findings) {
     if config.kind == NodeKind::Hub {
         if !config.datasets.is_empty() {
-            findings.warning("dataset", "a hub runs nothing and needs no data", "remove the datasets, or set kind = \"tre\"");
+            findings.warning(
+                "dataset",
+                "a hub runs nothing and needs no data",
+                "remove the datasets, or set kind = \"tre\"",
+            );
         }
         return;
     }
     if config.datasets.is_empty() {
-        findings.error("dataset", "there is no dataset, so that every task is refused", "add a [[dataset]] with name, path, subject and tables");
+        findings.error(
+            "dataset",
+            "there is no dataset, so that every task is refused",
+            "add a [[dataset]] with name, path, subject and tables",
+        );
     }
     if config.data_owners.is_empty() {
-        findings.error("data_owners", "there is no data owner, so that every task is refused", "name the persons who answer for the data");
+        findings.error(
+            "data_owners",
+            "there is no data owner, so that every task is refused",
+            "name the persons who answer for the data",
+        );
     }
     for dataset in &config.datasets {
         check_dataset(dataset, findings);
@@ -31,7 +43,11 @@ fn check_dataset(dataset: &Dataset, findings: &mut Findings) {
     let path = &dataset.path;
     let files = match fs::metadata(path) {
         Ok(found) if !found.is_dir() => {
-            return findings.error("dataset.path", format!("`{}` is no folder", path.display()), "give the folder of the tables");
+            return findings.error(
+                "dataset.path",
+                format!("`{}` is no folder", path.display()),
+                "give the folder of the tables",
+            );
         }
         Ok(_) => dataset.files(),
         Err(error) => Err(error),
@@ -48,7 +64,11 @@ fn check_dataset(dataset: &Dataset, findings: &mut Findings) {
         );
     }
     if dataset.tables.is_empty() {
-        findings.error("dataset.tables", format!("no table of {} is granted", dataset.name), "name those that tasks may read");
+        findings.error(
+            "dataset.tables",
+            format!("no table of {} is granted", dataset.name),
+            "name those that tasks may read",
+        );
     }
     let mut subject_seen = false;
     for table in &dataset.tables {
@@ -74,7 +94,10 @@ fn check_dataset(dataset: &Dataset, findings: &mut Findings) {
     if !subject_seen && !dataset.tables.is_empty() {
         findings.error(
             "dataset.subject",
-            format!("no table of {} has the column {}, so that persons cannot be counted", dataset.name, dataset.subject),
+            format!(
+                "no table of {} has the column {}, so that persons cannot be counted",
+                dataset.name, dataset.subject
+            ),
             "name the column that names the person of a row",
         );
     }
@@ -87,14 +110,16 @@ fn has_column(file: &Path, column: &str, findings: &mut Findings) -> bool {
     }
     match heading(file) {
         Ok(heading) if heading.trim().is_empty() => {
-            findings.error("dataset.tables", format!("`{}` is empty", file.display()), "export it again, with its heading");
+            findings.error(
+                "dataset.tables",
+                format!("`{}` is empty", file.display()),
+                "export it again, with its heading",
+            );
             false
         }
         Ok(heading) => {
             let separator = if heading.contains('\t') { '\t' } else { ',' };
-            heading
-                .split(separator)
-                .any(|name| name.trim().trim_matches('"').eq_ignore_ascii_case(column))
+            heading.split(separator).any(|name| name.trim().trim_matches('"').eq_ignore_ascii_case(column))
         }
         Err(error) => {
             missing("dataset.tables", file, &error, "export it again", findings);

@@ -49,12 +49,20 @@ fn refused(federation: &Federation, findings: &mut Findings) {
     if let Some(first) = early.first() {
         findings.error(
             "",
-            format!("the clock is off: {} statements are dated in the future, first in `{}`", early.len(), first.file.display()),
+            format!(
+                "the clock is off: {} statements are dated in the future, first in `{}`",
+                early.len(),
+                first.file.display()
+            ),
             "set the clock, and keep it by NTP; when it is right, ask the author for new ones",
         );
     }
     for one in federation.refused.iter().filter(|one| !one.early) {
-        findings.warning("federation", format!("`{}` holds {}", one.file.display(), one.reason), "ask for it again, or remove it");
+        findings.warning(
+            "federation",
+            format!("`{}` holds {}", one.file.display(), one.reason),
+            "ask for it again, or remove it",
+        );
     }
 }
 
@@ -63,7 +71,11 @@ fn enrolment(config: &Config, federation: &Federation, now: u64, findings: &mut 
     let public = fs::read_to_string(keyfile::public_path(&signing_path(&config.state)));
     let Some(key) = public.ok().and_then(|text| text.parse::<PublicKey>().ok()) else {
         let path = keyfile::public_path(&signing_path(&config.state));
-        return findings.error("state", format!("`{}` is missing or no public key", path.display()), "restore it from a backup");
+        return findings.error(
+            "state",
+            format!("`{}` is missing or no public key", path.display()),
+            "restore it from a backup",
+        );
     };
     let roster = &federation.roster;
     let kind = HolderKind::from(config.kind);
@@ -71,11 +83,18 @@ fn enrolment(config: &Config, federation: &Federation, now: u64, findings: &mut 
     match roster.holder(&key.id()) {
         None => findings.error("name", format!("the key of {} is not enrolled in the federation", config.name), remedy),
         Some(_) if roster.is_key_revoked(&key.id(), now) => {
-            findings.error("state", format!("the key of {} was revoked", config.name), "make a new node folder with `quintes node init`");
+            findings.error(
+                "state",
+                format!("the key of {} was revoked", config.name),
+                "make a new node folder with `quintes node init`",
+            );
         }
         Some(holder) if holder.kind != kind || holder.name != config.name => findings.error(
             "name",
-            format!("the key is enrolled as the {} {}, and the configuration says {kind} {}", holder.kind, holder.name, config.name),
+            format!(
+                "the key is enrolled as the {} {}, and the configuration says {kind} {}",
+                holder.kind, holder.name, config.name
+            ),
             "correct `name` and `kind`",
         ),
         Some(_) => {}
@@ -86,12 +105,19 @@ fn owner(config: &Config, federation: &Federation, person: &str, now: u64, findi
     let roster = &federation.roster;
     let enrolled = roster.holders(now).iter().any(|holder| holder.kind == HolderKind::Person && holder.name == person);
     if !enrolled {
-        findings.error("data_owners", format!("{person} is not enrolled in the federation"), "ask a root person to run `quintes network enrol`");
+        findings.error(
+            "data_owners",
+            format!("{person} is not enrolled in the federation"),
+            "ask a root person to run `quintes network enrol`",
+        );
     } else if !roster.is_data_owner(person, &config.name, now) {
         findings.error(
             "data_owners",
             format!("{person} has no grant as data owner of {}, or it has expired", config.name),
-            format!("ask a root person to run `quintes network grant {person} --role data-owner --tre {}`", config.name),
+            format!(
+                "ask a root person to run `quintes network grant {person} --role data-owner --tre {}`",
+                config.name
+            ),
         );
     }
 }

@@ -39,12 +39,27 @@ fn without_a_federation_each_verb_says_how_to_get_one() {
     fails(home, "network show", 1, "no root of a federation was found");
     let said = quintes(home, "network show --json");
     assert_eq!((said.code, said.json()["ok"].as_bool()), (1, Some(false)));
-    fails(home, "network init Heart --person alice --organisation A --key @alice", 1, "network: a name has at most 64 lower-case");
-    fails(home, "network init heart --person alice --organisation A --key @alice --threshold 2", 1, "the threshold is at least 1 and at most");
+    fails(
+        home,
+        "network init Heart --person alice --organisation A --key @alice",
+        1,
+        "network: a name has at most 64 lower-case",
+    );
+    fails(
+        home,
+        "network init heart --person alice --organisation A --key @alice --threshold 2",
+        1,
+        "the threshold is at least 1 and at most",
+    );
     fails(home, "network init heart --person alice --organisation A --key @no", 1, "there is no file");
     fails(home, "network init heart --person alice --organisation A --key @alice.pub", 1, "chmod 600");
     done(home, "network init heart --person alice --organisation A --key @alice");
-    fails(home, "network init lung --person alice --organisation A --key @alice", 1, "holds a federation's root already");
+    fails(
+        home,
+        "network init lung --person alice --organisation A --key @alice",
+        1,
+        "holds a federation's root already",
+    );
 }
 
 #[test]
@@ -52,7 +67,12 @@ fn keys_are_never_overwritten_nor_half_made() {
     let home = tempfile::tempdir().unwrap();
     let home = home.path();
     done(home, "key new alice --organisation A --out @ --no-passphrase");
-    fails(home, "key new alice --organisation A --out @ --no-passphrase", 1, "is already there and is never overwritten");
+    fails(
+        home,
+        "key new alice --organisation A --out @ --no-passphrase",
+        1,
+        "is already there and is never overwritten",
+    );
     fails(home, "key new Bob --organisation A --out @ --no-passphrase", 1, "`Bob` is no name");
     fails(home, "key new bob --organisation A --out @", 1, "give --passphrase-file FILE, or run this in a terminal");
     fs::write(home.join("secret"), "one\n").unwrap();
@@ -63,10 +83,23 @@ fn keys_are_never_overwritten_nor_half_made() {
     done(home, "key new bob --organisation A --out @ --passphrase-file @secret");
     fs::write(home.join("wrong"), "two\n").unwrap();
     fs::set_permissions(home.join("wrong"), fs::Permissions::from_mode(0o600)).unwrap();
-    fails(home, "network init heart --person bob --organisation A --key @bob --passphrase-file @wrong", 1, "is wrong; try again");
-    fails(home, "network init heart --person bob --organisation A --key @bob", 1, "there is no terminal to ask at; give --passphrase-file FILE");
+    fails(
+        home,
+        "network init heart --person bob --organisation A --key @bob --passphrase-file @wrong",
+        1,
+        "is wrong; try again",
+    );
+    fails(
+        home,
+        "network init heart --person bob --organisation A --key @bob",
+        1,
+        "there is no terminal to ask at; give --passphrase-file FILE",
+    );
     let shown = done(home, "key show @alice --json").json();
-    assert!(shown["fingerprint"].as_str().unwrap().starts_with("SHA256:") && shown["recipient"].as_str().unwrap().starts_with("age1"));
+    assert!(
+        shown["fingerprint"].as_str().unwrap().starts_with("SHA256:")
+            && shown["recipient"].as_str().unwrap().starts_with("age1")
+    );
     fails(home, "key show @secret", 1, "is not a public key");
 }
 
@@ -79,7 +112,12 @@ fn who_may_not_sign_is_told_who_could() {
     done(home, "key new eve --organisation E --out @ --no-passphrase");
     done(home, "network init heart --person alice --organisation A --key @alice --with bob:B:@bob.pub --threshold 2");
     fails(home, "network status --key @alice", 1, "1 of 2 root persons signed version 1, 2 must");
-    fails(home, "network sign @federation/root-1-by-alice.quintes --key @eve", 1, "is none of this root's; its root persons are alice");
+    fails(
+        home,
+        "network sign @federation/root-1-by-alice.quintes --key @eve",
+        1,
+        "is none of this root's; its root persons are alice",
+    );
     fs::remove_dir_all(home.join("federation")).unwrap();
 
     let home = tempfile::tempdir().unwrap();
@@ -94,17 +132,41 @@ fn who_may_not_sign_is_told_who_could() {
         ("network enrol @federation/status-0001-by-bob.quintes --key @bob", "a status is no request to be enrolled"),
         ("network enrol @secret --key @bob", "holds no statement at byte 0"),
         ("network sign @federation/status-0001-by-bob.quintes --key @bob", "a status has one signature only"),
-        ("network grant eve --role data-owner --tre london --key @carol", "carol cannot make a data-owner there; ask alice or bob"),
-        ("network grant eve --role researcher --project stroke --key @carol", "carol cannot make a researcher there; ask bob"),
+        (
+            "network grant eve --role data-owner --tre london --key @carol",
+            "carol cannot make a data-owner there; ask alice or bob",
+        ),
+        (
+            "network grant eve --role researcher --project stroke --key @carol",
+            "carol cannot make a researcher there; ask bob",
+        ),
         ("network grant eve --role researcher --key @bob", "a researcher's grant names the project"),
         ("network grant eve --role data-owner --key @bob", "this role's grant names the TRE"),
-        ("network grant eve --role researcher --project strike --key @bob", "there is no project strike; the projects are: stroke"),
-        ("network grant eve --role researcher --project stroke --tre york --key @bob", "york takes no part in stroke; its TREs are london, leeds"),
-        ("project new flu --title t --tre london --dataset omop --key @carol", "carol is no data owner of london; ask alice"),
-        ("project new flu --title t --tre york --dataset omop --key @bob", "no TRE york is enrolled; the enrolled TREs are: "),
-        ("project new flu --title t --tre leeds --dataset omop --threshold 0 --key @bob", "threshold must be at least 1"),
+        (
+            "network grant eve --role researcher --project strike --key @bob",
+            "there is no project strike; the projects are: stroke",
+        ),
+        (
+            "network grant eve --role researcher --project stroke --tre york --key @bob",
+            "york takes no part in stroke; its TREs are london, leeds",
+        ),
+        (
+            "project new flu --title t --tre london --dataset omop --key @carol",
+            "carol is no data owner of london; ask alice",
+        ),
+        (
+            "project new flu --title t --tre york --dataset omop --key @bob",
+            "no TRE york is enrolled; the enrolled TREs are: ",
+        ),
+        (
+            "project new flu --title t --tre leeds --dataset omop --threshold 0 --key @bob",
+            "threshold must be at least 1",
+        ),
         ("project new flu --title t --tre leeds --dataset omop --approvals 0 --key @bob", "at least one approval"),
-        ("project new flu --title t --tre leeds --dataset omop --component a=@no.wasm --key @bob", "cannot read the component"),
+        (
+            "project new flu --title t --tre leeds --dataset omop --component a=@no.wasm --key @bob",
+            "cannot read the component",
+        ),
         ("project sign flu --key @bob", "there is no project flu"),
         ("project sign stroke --version 7 --key @bob", "stroke has no version 7"),
         ("project sign stroke --key @carol", "carol is no data owner of london, leeds; ask alice, bob"),
@@ -112,8 +174,13 @@ fn who_may_not_sign_is_told_who_could() {
     ] {
         fails(home, line, 1, words);
     }
-    done(home, "key new london --organisation E --out @ --no-passphrase");
-    fails(home, "network enrol @london.request --key @bob", 1, "london is already the name of the TRE of Hospital");
+    done(home, "key new london --organisation E --out @other --no-passphrase");
+    fails(
+        home,
+        "network enrol @other/london.request --key @bob",
+        1,
+        "london is already the name of the TRE of Hospital",
+    );
 }
 
 #[test]
@@ -125,7 +192,12 @@ fn a_statement_of_another_federation_is_not_believed() {
         done(home, "key request @alice --organisation A");
     }
     fs::copy(there.path().join("alice.request"), here.path().join("foreign.request")).unwrap();
-    fails(here.path(), "network enrol @foreign.request --key @alice", 1, "the signature does not verify for this network");
+    fails(
+        here.path(),
+        "network enrol @foreign.request --key @alice",
+        1,
+        "the signature does not verify for this network",
+    );
     fails(here.path(), "network import @foreign.request", 1, "were not believed");
 }
 
@@ -139,12 +211,23 @@ fn node_init_makes_a_whole_folder_or_none() {
     assert!(text.contains("tables = [\"concept\", \"person\"]"), "{text}");
     let fields = text.lines().filter(|line| !line.is_empty() && !line.starts_with('[')).collect::<Vec<_>>();
     assert!(fields[0].starts_with('#'), "every field is explained: {}", fields[0]);
-    fails(home, "node init @london --name london --kind tre --organisation A", 1, "is already there and is never overwritten");
+    fails(
+        home,
+        "node init @london --name london --kind tre --organisation A",
+        1,
+        "is already there and is never overwritten",
+    );
     for (line, words) in [
         ("node init @york --name York --kind tre --organisation A", "`York` is no name"),
         ("node init @york --name york --kind tre --organisation A --data @no --dataset omop", "cannot read the folder"),
-        ("node init @york --name york --kind tre --organisation A --data @london --dataset omop", "holds no .csv, .tsv or .parquet file"),
-        ("node init @york --name york --kind tre --organisation A --data @data --dataset omop --tables drug", "holds no table drug; it has concept, person"),
+        (
+            "node init @york --name york --kind tre --organisation A --data @london --dataset omop",
+            "holds no .csv, .tsv or .parquet file",
+        ),
+        (
+            "node init @york --name york --kind tre --organisation A --data @data --dataset omop --tables drug",
+            "holds no table drug; it has concept, person",
+        ),
     ] {
         fails(home, line, 1, words);
         assert!(!home.join("york").exists(), "{line}");
@@ -175,7 +258,12 @@ fn node_check_says_what_is_wrong_and_what_to_do() {
     for (from, to, code, words) in [
         ("listen = ", "lissten = ", 1, "error lissten: "),
         ("organisation = ", "# ", 1, "lacks the field `organisation`"),
-        ("kind = \"tre\"", "kind = \"hub\"", 1, "the key is enrolled as the TRE london, and the configuration says hub london"),
+        (
+            "kind = \"tre\"",
+            "kind = \"hub\"",
+            1,
+            "the key is enrolled as the TRE london, and the configuration says hub london",
+        ),
         ("name = \"london\"", "name = \"leeds\"", 1, "correct `name` and `kind`"),
         ("data_owners = [\"alice\"]", "data_owners = []", 1, "error data_owners: there is no data owner"),
         ("data_owners = [\"alice\"]", "data_owners = [\"bob\"]", 1, "bob has no grant as data owner of london"),
@@ -191,7 +279,12 @@ fn node_check_says_what_is_wrong_and_what_to_do() {
         ("memory_mb = 512", "memory_mb = 0", 1, "error limits.memory_mb: "),
         ("state = \"state\"", "state = \"nostate\"", 1, "is not there; run `quintes node init`"),
         ("federation = ", "# ", 0, "warning federation: no folder of statements is named"),
-        ("network = \"", "network = \"0000000000000000000000000000000000000000000000000000000000000000\" # \"", 1, "holds no complete root of the federation 000"),
+        (
+            "network = \"",
+            "network = \"0000000000000000000000000000000000000000000000000000000000000000\" # \"",
+            1,
+            "holds no complete root of the federation 000",
+        ),
     ] {
         let (found, findings) = check(home, from, to);
         assert!(findings.iter().any(|one| one.contains(words)), "{from} → {to}: {findings:#?}\ndo not say: {words}");
@@ -201,7 +294,10 @@ fn node_check_says_what_is_wrong_and_what_to_do() {
     let end = text.find("[[dataset]]").unwrap();
     let limits = text.find("[limits]").unwrap();
     let (_, findings) = check(home, &text[end..limits], "");
-    assert!(findings.iter().any(|one| one.contains("there is no dataset, so that every task is refused")), "{findings:#?}");
+    assert!(
+        findings.iter().any(|one| one.contains("there is no dataset, so that every task is refused")),
+        "{findings:#?}"
+    );
 }
 
 #[test]
@@ -233,7 +329,8 @@ fn node_check_looks_at_permissions_keys_and_the_clock() {
     says("the clock is off: the journal was written later than now; set the clock");
     journal.set_modified(std::time::SystemTime::now()).unwrap();
     let shown = done(home, "network show --json").json();
-    let key = shown["members"].as_array().unwrap().iter().find(|one| one["name"] == "london").unwrap()["fingerprint"].clone();
+    let key =
+        shown["members"].as_array().unwrap().iter().find(|one| one["name"] == "london").unwrap()["fingerprint"].clone();
     let record = fs::read_dir(home.join("federation"))
         .unwrap()
         .map(|entry| entry.unwrap().path())
