@@ -7,6 +7,7 @@ use protocol::wire::envelope::Signed;
 use protocol::wire::id::{Digest, StatementId};
 use protocol::wire::message::{IDS_PER_MESSAGE, PART_BYTES, Request, Response};
 use serde_bytes::ByteBuf;
+use std::ops::Bound;
 use thiserror::Error;
 
 /// The most bytes of statements in one answer; what does not fit is asked for again.
@@ -81,19 +82,12 @@ impl Exchange {
     }
 
     async fn inventory(&self, after: Option<StatementId>, kinds: Vec<protocol::record::Kind>) -> Response {
-        let page = self.driver.read(move |core, journal| {
+        let page = self.driver.read(move |core, _| {
+            let from = after.map_or(Bound::Unbounded, Bound::Excluded);
             let wanted = |id: &&StatementId| {
-                let kind = || {
-                    journal
-                        .statement(id)
-                        .ok()
-                        .flatten()
-                        .and_then(|bytes| Signed::parse(&bytes).ok())
-                        .map(|signed| signed.kind())
-                };
-                core.may_share(id) && (kinds.is_empty() || kind().is_some_and(|kind| kinds.contains(&kind)))
+                core.may_share(id) && (kinds.is_empty() || core.kind(id).is_some_and(|kind| kinds.contains(&kind)))
             };
-            let later = core.known().iter().filter(|id| after.is_none_or(|after| **id > after));
+            let later = core.known().range((from, Bound::Unbounded));
             later.filter(wanted).take(IDS_PER_MESSAGE + 1).copied().collect::<Vec<_>>()
         });
         let mut ids = page.await.unwrap_or_default();

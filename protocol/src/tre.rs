@@ -44,6 +44,7 @@ pub struct Case<'a> {
 
 /// What the attestations amount to.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[allow(clippy::large_enum_variant, reason = "outcomes pass one at a time and are never stored")]
 pub enum Outcome {
     /// At least one output waits for more persons.
     Open {

@@ -13,6 +13,7 @@ pub use step::{Effect, Input, Record, Report, Step};
 pub use task::{Local, Task};
 
 use crate::ingress::{Statement, Verified};
+use crate::record::Kind;
 use crate::record::cancellation::Cancellation;
 use crate::record::submission::TaskId;
 use crate::safes::Tre;
@@ -30,10 +31,13 @@ pub struct Node {
     roster: Roster,
     tre: Option<Tre>,
     known: BTreeSet<StatementId>,
+    kinds: BTreeMap<StatementId, Kind>,
     tasks: BTreeMap<TaskId, Task>,
     /// Which task first used a nonce of an issuer.
     nonces: BTreeMap<(String, [u8; 16]), TaskId>,
     cancellations: BTreeMap<TaskId, Vec<Verified<Cancellation>>>,
+    /// What was said about a task before its submission arrived: direct streams and gossip keep no order between them.
+    early: BTreeMap<TaskId, Vec<Statement>>,
     components: BTreeMap<Digest, ComponentFacts>,
     obtaining: BTreeSet<Digest>,
     /// Tasks here that can still change or be reported.
@@ -52,9 +56,11 @@ impl Node {
             roster: Roster::new(network),
             tre,
             known: BTreeSet::new(),
+            kinds: BTreeMap::new(),
             tasks: BTreeMap::new(),
             nonces: BTreeMap::new(),
             cancellations: BTreeMap::new(),
+            early: BTreeMap::new(),
             components: BTreeMap::new(),
             obtaining: BTreeSet::new(),
             active: BTreeSet::new(),
@@ -79,6 +85,12 @@ impl Node {
     #[must_use]
     pub fn known(&self) -> &BTreeSet<StatementId> {
         &self.known
+    }
+
+    /// The kind of a statement that is held here.
+    #[must_use]
+    pub fn kind(&self, id: &StatementId) -> Option<Kind> {
+        self.kinds.get(id).copied()
     }
 
     /// Whether other members may have a statement: what is under review here stays here.
@@ -170,7 +182,12 @@ impl Node {
     /// The part of taking a statement that a replay repeats. True when it may have changed who is a member.
     fn apply_statement(&mut self, statement: &Statement, at: u64) -> bool {
         self.known.insert(statement.id());
+        self.kinds.insert(statement.id(), statement.kind());
         self.roster.take(statement);
+        if let Some(task) = spoken_of(statement).filter(|task| !self.tasks.contains_key(task)) {
+            self.early.entry(task).or_default().push(statement.clone());
+            return false;
+        }
         let task = |tasks: &mut BTreeMap<TaskId, Task>, id: &TaskId, then: &mut dyn FnMut(&mut Task)| {
             if let Some(task) = tasks.get_mut(id) {
                 then(task);
@@ -191,6 +208,9 @@ impl Node {
                     self.components.remove(&digest);
                 }
                 self.tasks.entry(submission.id()).or_insert_with(|| Task::new(submission.clone(), here.then_some(at)));
+                for early in self.early.remove(&submission.id()).unwrap_or_default() {
+                    self.apply_statement(&early, at);
+                }
                 false
             }
             Statement::Cancellation(cancellation) => {
@@ -230,5 +250,23 @@ impl Node {
 
     fn is_here(&self, tre: &str) -> bool {
         self.tre.as_ref().is_some_and(|here| here.name == tre)
+    }
+}
+
+/// The task that a TRE or a reviewer speaks of.
+fn spoken_of(statement: &Statement) -> Option<TaskId> {
+    match statement {
+        Statement::Phase(phase) => Some(phase.payload().task),
+        Statement::Run(run) => Some(run.payload().task),
+        Statement::Attestation(attestation) => Some(attestation.payload().task),
+        Statement::Release(release) => Some(release.payload().task),
+        Statement::Root(_)
+        | Statement::KeyRecord(_)
+        | Statement::Grant(_)
+        | Statement::Revocation(_)
+        | Statement::Status(_)
+        | Statement::Project(_)
+        | Statement::Submission(_)
+        | Statement::Cancellation(_) => None,
     }
 }

@@ -15,6 +15,7 @@ use std::sync::Arc;
 
 /// Something that happened outside.
 #[derive(Debug)]
+#[allow(clippy::large_enum_variant, reason = "inputs pass one at a time and are never stored")]
 pub enum Input {
     /// A verified statement arrived, or this node signed one.
     Statement(Statement),
