@@ -15,7 +15,8 @@ mod query;
 mod witnessed;
 
 pub(crate) use function::is_allowed as is_allowed_function;
-pub(crate) use grammar::{on_deep_stack, parse};
+use grammar::on_deep_stack;
+pub(crate) use grammar::{STACK_BYTES, parse};
 
 /// The longest query text, in bytes.
 pub const MAX_BYTES: usize = 32 * 1024;
@@ -97,10 +98,7 @@ pub fn admit(sql: &str, relations: &[Relation]) -> Result<Statement, StatementEr
 /// Admits a granted relation's bare name, or one SELECT that carries the subject column of every row unchanged.
 ///
 /// What it asks beyond [`admit`] is written in [`witnessed`]: a component must not be able to present one person's row as many subjects.
-pub fn admit_witnessed(
-    relation_or_sql: &str,
-    relations: &[Relation],
-) -> Result<WitnessedStatement, StatementError> {
+pub fn admit_witnessed(relation_or_sql: &str, relations: &[Relation]) -> Result<WitnessedStatement, StatementError> {
     on_deep_stack(|| {
         let sql = match witnessed::bare_name(relation_or_sql) {
             Some(name) => format!("SELECT * FROM {name}"),
@@ -116,10 +114,7 @@ pub fn admit_witnessed(
 }
 
 /// Parses, checks, prints, and checks once more the tree that the print gives: that one is what runs.
-fn checked(
-    sql: &str,
-    relations: &[Relation],
-) -> Result<(Statement, sqlparser::ast::Query), StatementError> {
+fn checked(sql: &str, relations: &[Relation]) -> Result<(Statement, sqlparser::ast::Query), StatementError> {
     let tree = parse(sql)?;
     // the walk stops at MAX_DEPTH, so nothing after it recurses deeper than that
     query::check(&tree, relations)?;
@@ -130,11 +125,8 @@ fn checked(
         .filter(|again| *again == tree && again.to_string() == printed)
         .ok_or_else(|| denied("a form that does not print as it was read"))?;
     let seen = query::check(&again, relations)?;
-    let statement = Statement {
-        sql: printed,
-        parameters: seen.parameters,
-        relations: seen.relations.into_iter().collect(),
-    };
+    let statement =
+        Statement { sql: printed, parameters: seen.parameters, relations: seen.relations.into_iter().collect() };
     Ok((statement, again))
 }
 

@@ -20,6 +20,7 @@ mod delimited;
 mod files;
 mod rows;
 mod session;
+mod stop;
 
 pub use files::FileError;
 
@@ -115,6 +116,8 @@ enum QueryError {
     Changed,
     #[error("the column \"{0}\" of the result has a type that is not supported: cast it")]
     Type(String),
+    #[error("the engine stopped without an answer")]
+    Stopped,
 }
 
 impl QueryError {
@@ -197,8 +200,8 @@ impl Database for DataFusionDatabase {
             }
             let parameters = parameters.iter().map(rows::scalar).collect::<Result<Vec<_>, _>>()?;
             self.files.check()?;
-            let stream = self.session.query(statement, parameters).await?;
-            let rows = rows::Stream::new(stream, self.files.clone())?;
+            let running = self.session.query(statement, parameters).await?;
+            let rows = rows::Stream::new(running, self.files.clone())?;
             Ok(Box::new(rows) as Box<dyn Rows>)
         }
         .boxed()

@@ -3,10 +3,9 @@
 use super::query::{Walk, folded, none, single};
 use super::{MAX_CONCATENATIONS, MAX_LIST, MAX_TEXT, StatementError, denied, function};
 use sqlparser::ast::{
-    BinaryOperator, CaseWhen, CastKind, CeilFloorKind, DataType, DateTimeField, DuplicateTreatment,
-    ExactNumberInfo, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentClause,
-    FunctionArguments, Interval, TimezoneInfo, TypedString, UnaryOperator, Value, ValueWithSpan,
-    WindowFrame, WindowFrameBound, WindowSpec, WindowType,
+    BinaryOperator, CaseWhen, CastKind, CeilFloorKind, DataType, DateTimeField, DuplicateTreatment, ExactNumberInfo,
+    Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentClause, FunctionArguments, Interval, TimezoneInfo,
+    TypedString, UnaryOperator, Value, ValueWithSpan, WindowFrame, WindowFrameBound, WindowSpec, WindowType,
 };
 
 impl Walk<'_> {
@@ -15,9 +14,7 @@ impl Walk<'_> {
         &mut self,
         expressions: impl IntoIterator<Item = &'e Expr>,
     ) -> Result<(), StatementError> {
-        expressions
-            .into_iter()
-            .try_for_each(|expression| self.expression(expression))
+        expressions.into_iter().try_for_each(|expression| self.expression(expression))
     }
 
     /// One expression.
@@ -42,60 +39,28 @@ impl Walk<'_> {
             Expr::IsDistinctFrom(left, right) | Expr::IsNotDistinctFrom(left, right) => {
                 self.expressions([&**left, &**right])
             }
-            Expr::InList {
-                expr,
-                list,
-                negated: _,
-            } => {
+            Expr::InList { expr, list, negated: _ } => {
                 if list.is_empty() || list.len() > MAX_LIST {
-                    return Err(denied(format!(
-                        "an IN list of none or more than {MAX_LIST} values"
-                    )));
+                    return Err(denied(format!("an IN list of none or more than {MAX_LIST} values")));
                 }
                 self.expression(expr)?;
                 self.expressions(list)
             }
-            Expr::InSubquery {
-                expr,
-                subquery,
-                negated: _,
-            } => {
+            Expr::InSubquery { expr, subquery, negated: _ } => {
                 self.expression(expr)?;
                 self.query(subquery)
             }
-            Expr::Exists {
-                subquery,
-                negated: _,
-            }
-            | Expr::Subquery(subquery) => self.query(subquery),
-            Expr::Between {
-                expr,
-                negated: _,
-                low,
-                high,
-            } => self.expressions([&**expr, &**low, &**high]),
+            Expr::Exists { subquery, negated: _ } | Expr::Subquery(subquery) => self.query(subquery),
+            Expr::Between { expr, negated: _, low, high } => self.expressions([&**expr, &**low, &**high]),
             Expr::BinaryOp { left, op, right } => {
                 self.operator(op)?;
                 self.expressions([&**left, &**right])
             }
-            Expr::UnaryOp {
-                op: UnaryOperator::Plus | UnaryOperator::Minus | UnaryOperator::Not,
-                expr,
-            } => self.expression(expr),
-            Expr::Like {
-                negated: _,
-                any: false,
-                expr,
-                pattern,
-                escape_char,
+            Expr::UnaryOp { op: UnaryOperator::Plus | UnaryOperator::Minus | UnaryOperator::Not, expr } => {
+                self.expression(expr)
             }
-            | Expr::ILike {
-                negated: _,
-                any: false,
-                expr,
-                pattern,
-                escape_char,
-            } => {
+            Expr::Like { negated: _, any: false, expr, pattern, escape_char }
+            | Expr::ILike { negated: _, any: false, expr, pattern, escape_char } => {
                 if let Some(escape) = escape_char
                     && !matches!(&escape.value, Value::SingleQuotedString(text) if text.chars().count() == 1)
                 {
@@ -113,76 +78,35 @@ impl Walk<'_> {
                 check_type(data_type)?;
                 self.expression(expr)
             }
-            Expr::TypedString(TypedString {
-                data_type,
-                value,
-                uses_odbc_syntax: false,
-            }) if matches!(value.value, Value::SingleQuotedString(_)) => {
+            Expr::TypedString(TypedString { data_type, value, uses_odbc_syntax: false })
+                if matches!(value.value, Value::SingleQuotedString(_)) =>
+            {
                 check_type(data_type)?;
                 self.value(value)
             }
-            Expr::Extract {
-                field,
-                syntax: _,
-                expr,
-            } => {
+            Expr::Extract { field, syntax: _, expr } => {
                 check_field(field)?;
                 self.expression(expr)
             }
-            Expr::Ceil {
-                expr,
-                field: CeilFloorKind::DateTimeField(DateTimeField::NoDateTime),
+            Expr::Ceil { expr, field: CeilFloorKind::DateTimeField(DateTimeField::NoDateTime) }
+            | Expr::Floor { expr, field: CeilFloorKind::DateTimeField(DateTimeField::NoDateTime) } => {
+                self.expression(expr)
             }
-            | Expr::Floor {
-                expr,
-                field: CeilFloorKind::DateTimeField(DateTimeField::NoDateTime),
-            } => self.expression(expr),
             Expr::Position { expr, r#in } => self.expressions([&**expr, &**r#in]),
-            Expr::Substring {
-                expr,
-                substring_from,
-                substring_for,
-                special: _,
-                shorthand: _,
-            } => {
+            Expr::Substring { expr, substring_from, substring_for, special: _, shorthand: _ } => {
                 self.expression(expr)?;
-                self.expressions(
-                    [substring_from, substring_for]
-                        .into_iter()
-                        .flatten()
-                        .map(|part| &**part),
-                )
+                self.expressions([substring_from, substring_for].into_iter().flatten().map(|part| &**part))
             }
-            Expr::Trim {
-                trim_where: _,
-                trim_what,
-                expr,
-                trim_characters,
-            } => {
+            Expr::Trim { trim_where: _, trim_what, expr, trim_characters } => {
                 none(trim_characters, "a list of characters to trim")?;
                 if let Some(what) = trim_what {
                     self.expression(what)?;
                 }
                 self.expression(expr)
             }
-            Expr::Case {
-                case_token: _,
-                end_token: _,
-                operand,
-                conditions,
-                else_result,
-            } => {
-                self.expressions(
-                    [operand, else_result]
-                        .into_iter()
-                        .flatten()
-                        .map(|part| &**part),
-                )?;
-                conditions
-                    .iter()
-                    .try_for_each(|CaseWhen { condition, result }| {
-                        self.expressions([condition, result])
-                    })
+            Expr::Case { case_token: _, end_token: _, operand, conditions, else_result } => {
+                self.expressions([operand, else_result].into_iter().flatten().map(|part| &**part))?;
+                conditions.iter().try_for_each(|CaseWhen { condition, result }| self.expressions([condition, result]))
             }
             Expr::Interval(Interval {
                 value,
@@ -201,12 +125,8 @@ impl Walk<'_> {
             }
             Expr::Value(value) => self.value(value),
             Expr::Function(function) => self.function(function),
-            Expr::SimilarTo { .. } | Expr::RLike { .. } => {
-                Err(denied("regular expressions: use LIKE"))
-            }
-            Expr::GroupingSets(_) | Expr::Cube(_) | Expr::Rollup(_) => {
-                Err(denied("CUBE, ROLLUP or GROUPING SETS"))
-            }
+            Expr::SimilarTo { .. } | Expr::RLike { .. } => Err(denied("regular expressions: use LIKE")),
+            Expr::GroupingSets(_) | Expr::Cube(_) | Expr::Rollup(_) => Err(denied("CUBE, ROLLUP or GROUPING SETS")),
             _ => Err(denied("this form of expression")),
         }
     }
@@ -234,9 +154,7 @@ impl Walk<'_> {
     fn concatenate(&mut self, times: usize) -> Result<(), StatementError> {
         self.concatenations += times;
         if self.concatenations > MAX_CONCATENATIONS {
-            return Err(denied(format!(
-                "more than {MAX_CONCATENATIONS} concatenations"
-            )));
+            return Err(denied(format!("more than {MAX_CONCATENATIONS} concatenations")));
         }
         Ok(())
     }
@@ -245,15 +163,11 @@ impl Walk<'_> {
         match &value.value {
             Value::Number(_, false) | Value::Boolean(_) | Value::Null => Ok(()),
             Value::SingleQuotedString(text) if text.len() <= MAX_TEXT => Ok(()),
-            Value::SingleQuotedString(_) => {
-                Err(denied(format!("a text longer than {MAX_TEXT} bytes")))
-            }
+            Value::SingleQuotedString(_) => Err(denied(format!("a text longer than {MAX_TEXT} bytes"))),
             Value::Placeholder(name) => {
                 let number = name
                     .strip_prefix('$')
-                    .filter(|digits| {
-                        !digits.starts_with('0') && digits.bytes().all(|byte| byte.is_ascii_digit())
-                    })
+                    .filter(|digits| !digits.starts_with('0') && digits.bytes().all(|byte| byte.is_ascii_digit()))
                     .and_then(|digits| digits.parse().ok())
                     .ok_or_else(|| denied("parameters other than $1, $2, …"))?;
                 self.parameters.insert(number);
@@ -264,19 +178,9 @@ impl Walk<'_> {
     }
 
     fn function(&mut self, function: &Function) -> Result<(), StatementError> {
-        let Function {
-            name,
-            uses_odbc_syntax,
-            parameters,
-            args,
-            filter,
-            null_treatment: _,
-            over,
-            within_group,
-        } = function;
-        let name = single(name)
-            .map(folded)
-            .ok_or_else(|| denied("a qualified function name"))?;
+        let Function { name, uses_odbc_syntax, parameters, args, filter, null_treatment: _, over, within_group } =
+            function;
+        let name = single(name).map(folded).ok_or_else(|| denied("a qualified function name"))?;
         if !function::is_allowed(&name) {
             return Err(denied(format!("the function \"{name}\"")));
         }
@@ -286,16 +190,12 @@ impl Walk<'_> {
         let FunctionArguments::List(list) = args else {
             return Err(denied("this form of call"));
         };
-        if matches!(list.duplicate_treatment, Some(DuplicateTreatment::Distinct))
-            && !function::reads_many_rows(&name)
-        {
+        if matches!(list.duplicate_treatment, Some(DuplicateTreatment::Distinct)) && !function::reads_many_rows(&name) {
             return Err(denied("DISTINCT in a function of one row"));
         }
         for argument in &list.args {
             match argument {
-                FunctionArg::Unnamed(FunctionArgExpr::Expr(expression)) => {
-                    self.expression(expression)?
-                }
+                FunctionArg::Unnamed(FunctionArgExpr::Expr(expression)) => self.expression(expression)?,
                 FunctionArg::Unnamed(FunctionArgExpr::Wildcard) if name == "count" => {}
                 _ => return Err(denied("this form of argument")),
             }
@@ -322,33 +222,21 @@ impl Walk<'_> {
     }
 
     fn window(&mut self, window: &WindowSpec) -> Result<(), StatementError> {
-        let WindowSpec {
-            window_name,
-            partition_by,
-            order_by,
-            window_frame,
-        } = window;
+        let WindowSpec { window_name, partition_by, order_by, window_frame } = window;
         none(window_name, "WINDOW: write the window after OVER")?;
         self.expressions(partition_by)?;
         self.orders(order_by)?;
-        let Some(WindowFrame {
-            units: _,
-            start_bound,
-            end_bound,
-        }) = window_frame
-        else {
+        let Some(WindowFrame { units: _, start_bound, end_bound }) = window_frame else {
             return Ok(());
         };
-        [Some(start_bound), end_bound.as_ref()]
-            .into_iter()
-            .flatten()
-            .try_for_each(|bound| match bound {
-                WindowFrameBound::CurrentRow
-                | WindowFrameBound::Preceding(None)
-                | WindowFrameBound::Following(None) => Ok(()),
-                WindowFrameBound::Preceding(Some(expression))
-                | WindowFrameBound::Following(Some(expression)) => self.expression(expression),
-            })
+        [Some(start_bound), end_bound.as_ref()].into_iter().flatten().try_for_each(|bound| match bound {
+            WindowFrameBound::CurrentRow | WindowFrameBound::Preceding(None) | WindowFrameBound::Following(None) => {
+                Ok(())
+            }
+            WindowFrameBound::Preceding(Some(expression)) | WindowFrameBound::Following(Some(expression)) => {
+                self.expression(expression)
+            }
+        })
     }
 }
 
@@ -373,16 +261,12 @@ fn check_type(data_type: &DataType) -> Result<(), StatementError> {
         DataType::Decimal(info) | DataType::Numeric(info) => match info {
             ExactNumberInfo::None => Ok(()),
             ExactNumberInfo::Precision(precision) if *precision <= 38 => Ok(()),
-            ExactNumberInfo::PrecisionAndScale(precision, scale)
-                if *precision <= 38 && (0..=38).contains(scale) =>
-            {
+            ExactNumberInfo::PrecisionAndScale(precision, scale) if *precision <= 38 && (0..=38).contains(scale) => {
                 Ok(())
             }
             _ => Err(denied("a decimal of more than 38 digits")),
         },
-        _ => Err(denied(
-            "this type: use an integer, DOUBLE, DECIMAL, BOOLEAN, VARCHAR, DATE or TIMESTAMP",
-        )),
+        _ => Err(denied("this type: use an integer, DOUBLE, DECIMAL, BOOLEAN, VARCHAR, DATE or TIMESTAMP")),
     }
 }
 

@@ -45,16 +45,7 @@ const AGGREGATES: &[&str] = &[
 ];
 
 /// Functions that only a window gives a meaning.
-const WINDOWS: &[&str] = &[
-    "cume_dist",
-    "dense_rank",
-    "lag",
-    "lead",
-    "ntile",
-    "percent_rank",
-    "rank",
-    "row_number",
-];
+const WINDOWS: &[&str] = &["cume_dist", "dense_rank", "lag", "lead", "ntile", "percent_rank", "rank", "row_number"];
 
 /// Functions of one row.
 const SCALARS: &[&str] = &[

@@ -9,7 +9,7 @@ use sqlparser::tokenizer::{Token, TokenWithSpan, Tokenizer};
 use std::cell::Cell;
 
 /// The stack of the thread that parses and plans. Only what is used of it is ever backed by memory.
-const STACK_BYTES: usize = 64 * 1024 * 1024;
+pub(crate) const STACK_BYTES: usize = 64 * 1024 * 1024;
 /// How many expressions the parser may begin. It goes back and tries again, which without a bound takes exponential time on bad input.
 const MAX_STEPS: u32 = 100_000;
 /// How deep queries may stand inside each other: at each level the parser may read what follows twice.
@@ -71,16 +71,10 @@ pub(crate) fn parse(sql: &str) -> Result<Query, StatementError> {
         return Err(denied(format!("a text longer than {MAX_BYTES} bytes")));
     }
     if sql.chars().any(is_deceptive) {
-        return Err(denied(
-            "control, invisible or direction-changing characters",
-        ));
+        return Err(denied("control, invisible or direction-changing characters"));
     }
-    let dialect = Plain {
-        steps: Cell::new(0),
-    };
-    let tokens = Tokenizer::new(&dialect, sql)
-        .tokenize_with_location()
-        .map_err(|_| StatementError::Invalid)?;
+    let dialect = Plain { steps: Cell::new(0) };
+    let tokens = Tokenizer::new(&dialect, sql).tokenize_with_location().map_err(|_| StatementError::Invalid)?;
     check_tokens(&tokens)?;
     let statements = Parser::new(&dialect)
         .with_recursion_limit(RECURSION_LIMIT)
@@ -92,9 +86,7 @@ pub(crate) fn parse(sql: &str) -> Result<Query, StatementError> {
             _ => Err(StatementError::NotOneQuery),
         },
         Err(ParserError::RecursionLimitExceeded) => Err(too_deep()),
-        Err(ParserError::TokenizerError(_) | ParserError::ParserError(_)) => {
-            Err(StatementError::Invalid)
-        }
+        Err(ParserError::TokenizerError(_) | ParserError::ParserError(_)) => Err(StatementError::Invalid),
     }
 }
 
@@ -122,8 +114,7 @@ fn check_tokens(tokens: &[TokenWithSpan]) -> Result<(), StatementError> {
     }
     match tokens.first() {
         Some(Token::Word(word))
-            if word.quote_style.is_none()
-                && matches!(word.keyword, Keyword::SELECT | Keyword::WITH) => {}
+            if word.quote_style.is_none() && matches!(word.keyword, Keyword::SELECT | Keyword::WITH) => {}
         Some(Token::LParen) => {}
         _ => return Err(StatementError::NotOneQuery),
     }
@@ -144,9 +135,7 @@ fn check_tokens(tokens: &[TokenWithSpan]) -> Result<(), StatementError> {
                     return Err(too_deep());
                 }
                 if queries > MAX_QUERIES_DEEP {
-                    return Err(denied(format!(
-                        "queries nested deeper than {MAX_QUERIES_DEEP}"
-                    )));
+                    return Err(denied(format!("queries nested deeper than {MAX_QUERIES_DEEP}")));
                 }
             }
             Token::RParen => queries -= usize::from(open.pop().unwrap_or(false)),
@@ -155,17 +144,12 @@ fn check_tokens(tokens: &[TokenWithSpan]) -> Result<(), StatementError> {
             }
             Token::Word(word)
                 if word.quote_style.is_none()
-                    && matches!(
-                        word.keyword,
-                        Keyword::ARRAY | Keyword::STRUCT | Keyword::MAP
-                    ) =>
+                    && matches!(word.keyword, Keyword::ARRAY | Keyword::STRUCT | Keyword::MAP) =>
             {
                 return Err(denied("arrays, structs or maps"));
             }
             // the parser follows a row of these without counting
-            Token::Word(word)
-                if word.keyword == Keyword::INTERVAL && is_interval(tokens.get(i + 1)) =>
-            {
+            Token::Word(word) if word.keyword == Keyword::INTERVAL && is_interval(tokens.get(i + 1)) => {
                 return Err(denied("an interval that is not written out"));
             }
             _ => {}

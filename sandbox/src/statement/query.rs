@@ -4,10 +4,10 @@ use super::grammar::too_deep;
 use super::{MAX_COLUMNS, MAX_DEPTH, MAX_JOINS, MAX_PARAMETERS, StatementError, denied};
 use crate::database::Relation;
 use sqlparser::ast::{
-    Cte, Distinct, GroupByExpr, Ident, Join, JoinConstraint, JoinOperator, LimitClause, ObjectName,
-    ObjectNamePart, Offset, OrderBy, OrderByExpr, OrderByKind, Query, Select, SelectFlavor,
-    SelectItem, SelectItemQualifiedWildcardKind, SetExpr, SetQuantifier, TableAlias, TableFactor,
-    TableWithJoins, WildcardAdditionalOptions, With,
+    Cte, Distinct, GroupByExpr, Ident, Join, JoinConstraint, JoinOperator, LimitClause, ObjectName, ObjectNamePart,
+    Offset, OrderBy, OrderByExpr, OrderByKind, Query, Select, SelectFlavor, SelectItem,
+    SelectItemQualifiedWildcardKind, SetExpr, SetQuantifier, TableAlias, TableFactor, TableWithJoins,
+    WildcardAdditionalOptions, With,
 };
 use std::collections::BTreeSet;
 
@@ -38,10 +38,7 @@ pub(super) fn check(query: &Query, relations: &[Relation]) -> Result<Seen, State
     if parameters != walk.parameters.len() {
         return Err(denied("parameters with gaps: number them $1, $2, …"));
     }
-    Ok(Seen {
-        relations: walk.relations,
-        parameters,
-    })
+    Ok(Seen { relations: walk.relations, parameters })
 }
 
 /// An identifier as the engine compares it: folded to lower case unless it is quoted.
@@ -91,9 +88,7 @@ impl Walk<'_> {
     fn count_join(&mut self) -> Result<(), StatementError> {
         self.joins += 1;
         if self.joins > MAX_JOINS {
-            return Err(denied(format!(
-                "more than {MAX_JOINS} joins and set operations"
-            )));
+            return Err(denied(format!("more than {MAX_JOINS} joins and set operations")));
         }
         Ok(())
     }
@@ -137,35 +132,20 @@ impl Walk<'_> {
     }
 
     fn with(&mut self, with: &With) -> Result<(), StatementError> {
-        let With {
-            with_token: _,
-            recursive,
-            cte_tables,
-        } = with;
+        let With { with_token: _, recursive, cte_tables } = with;
         if *recursive {
             return Err(denied("WITH RECURSIVE"));
         }
         for cte in cte_tables {
-            let Cte {
-                alias,
-                query,
-                from,
-                materialized,
-                closing_paren_token: _,
-            } = cte;
+            let Cte { alias, query, from, materialized, closing_paren_token: _ } = cte;
             none(from, "FROM after a common table expression")?;
             none(materialized, "MATERIALIZED")?;
             check_alias(alias)?;
             let name = folded(&alias.name);
-            if self
-                .granted
-                .iter()
-                .any(|relation| relation.name.eq_ignore_ascii_case(&name))
+            if self.granted.iter().any(|relation| relation.name.eq_ignore_ascii_case(&name))
                 || self.common.contains(&name)
             {
-                return Err(denied(format!(
-                    "the name \"{name}\" for a common table expression: it is taken"
-                )));
+                return Err(denied(format!("the name \"{name}\" for a common table expression: it is taken")));
             }
             // its own name is not yet in scope: nothing recurses
             self.query(query)?;
@@ -179,17 +159,10 @@ impl Walk<'_> {
         let mut set = set;
         loop {
             match set {
-                SetExpr::SetOperation {
-                    left,
-                    op: _,
-                    set_quantifier,
-                    right,
-                } => {
+                SetExpr::SetOperation { left, op: _, set_quantifier, right } => {
                     match set_quantifier {
                         SetQuantifier::All | SetQuantifier::Distinct | SetQuantifier::None => {}
-                        SetQuantifier::ByName
-                        | SetQuantifier::AllByName
-                        | SetQuantifier::DistinctByName => {
+                        SetQuantifier::ByName | SetQuantifier::AllByName | SetQuantifier::DistinctByName => {
                             return Err(denied("BY NAME"));
                         }
                     }
@@ -201,10 +174,7 @@ impl Walk<'_> {
                 SetExpr::Query(query) => return self.query(query),
                 SetExpr::Values(_) => return Err(denied("VALUES")),
                 SetExpr::Table(_) => return Err(denied("TABLE: use SELECT")),
-                SetExpr::Insert(_)
-                | SetExpr::Update(_)
-                | SetExpr::Delete(_)
-                | SetExpr::Merge(_) => {
+                SetExpr::Insert(_) | SetExpr::Update(_) | SetExpr::Delete(_) | SetExpr::Merge(_) => {
                     return Err(StatementError::NotOneQuery);
                 }
             }
@@ -255,9 +225,7 @@ impl Walk<'_> {
             return Err(denied("FROM before SELECT"));
         }
         if projection.is_empty() || projection.len() > MAX_COLUMNS {
-            return Err(denied(format!(
-                "a SELECT of none or more than {MAX_COLUMNS} columns"
-            )));
+            return Err(denied(format!("a SELECT of none or more than {MAX_COLUMNS} columns")));
         }
         for table in from {
             self.joined(table)?;
@@ -295,10 +263,7 @@ impl Walk<'_> {
             }
             SelectItem::ExprWithAliases { .. } => Err(denied("several names for one column")),
             SelectItem::Wildcard(options) => plain_wildcard(options),
-            SelectItem::QualifiedWildcard(
-                SelectItemQualifiedWildcardKind::ObjectName(name),
-                options,
-            ) => {
+            SelectItem::QualifiedWildcard(SelectItemQualifiedWildcardKind::ObjectName(name), options) => {
                 if single(name).is_none() {
                     return Err(denied("a qualified table name"));
                 }
@@ -314,11 +279,7 @@ impl Walk<'_> {
         let TableWithJoins { relation, joins } = table;
         self.table(relation)?;
         for join in joins {
-            let Join {
-                relation,
-                global,
-                join_operator,
-            } = join;
+            let Join { relation, global, join_operator } = join;
             if *global {
                 return Err(denied("GLOBAL joins"));
             }
@@ -379,26 +340,17 @@ impl Walk<'_> {
                 if let Some(alias) = alias {
                     check_alias(alias)?;
                 }
-                let name = single(name)
-                    .map(folded)
-                    .ok_or_else(|| denied("a qualified table name"))?;
+                let name = single(name).map(folded).ok_or_else(|| denied("a qualified table name"))?;
                 if self.common.contains(&name) {
                     return Ok(());
                 }
                 if !self.granted.iter().any(|relation| relation.name == name) {
-                    return Err(denied(format!(
-                        "the relation \"{name}\": it is not granted"
-                    )));
+                    return Err(denied(format!("the relation \"{name}\": it is not granted")));
                 }
                 self.relations.insert(name);
                 Ok(())
             }
-            TableFactor::Derived {
-                lateral,
-                subquery,
-                alias,
-                sample,
-            } => {
+            TableFactor::Derived { lateral, subquery, alias, sample } => {
                 if *lateral {
                     return Err(denied("LATERAL"));
                 }
@@ -408,10 +360,7 @@ impl Walk<'_> {
                 }
                 self.query(subquery)
             }
-            TableFactor::NestedJoin {
-                table_with_joins,
-                alias,
-            } => {
+            TableFactor::NestedJoin { table_with_joins, alias } => {
                 none(alias, "a name for joins in parentheses")?;
                 self.deeper(|walk| walk.joined(table_with_joins))
             }
@@ -430,25 +379,15 @@ impl Walk<'_> {
 
     /// The expressions of an ORDER BY, wherever one may stand.
     pub(super) fn orders(&mut self, orders: &[OrderByExpr]) -> Result<(), StatementError> {
-        orders.iter().try_for_each(
-            |OrderByExpr {
-                 expr,
-                 options: _,
-                 with_fill,
-             }| {
-                none(with_fill, "WITH FILL")?;
-                self.expression(expr)
-            },
-        )
+        orders.iter().try_for_each(|OrderByExpr { expr, options: _, with_fill }| {
+            none(with_fill, "WITH FILL")?;
+            self.expression(expr)
+        })
     }
 
     fn limit(&mut self, limit: &LimitClause) -> Result<(), StatementError> {
         match limit {
-            LimitClause::LimitOffset {
-                limit,
-                offset,
-                limit_by,
-            } => {
+            LimitClause::LimitOffset { limit, offset, limit_by } => {
                 empty(limit_by, "LIMIT BY")?;
                 if let Some(limit) = limit {
                     self.expression(limit)?;
@@ -465,16 +404,9 @@ impl Walk<'_> {
 
 /// An alias that only names: with a list of columns, of plain names.
 fn check_alias(alias: &TableAlias) -> Result<(), StatementError> {
-    let TableAlias {
-        explicit: _,
-        name,
-        columns,
-        at,
-    } = alias;
+    let TableAlias { explicit: _, name, columns, at } = alias;
     check_name(name)?;
-    columns
-        .iter()
-        .try_for_each(|column| check_name(&column.name))?;
+    columns.iter().try_for_each(|column| check_name(&column.name))?;
     none(at, "AT after an alias")?;
     if columns.iter().any(|column| column.data_type.is_some()) {
         return Err(denied("types in an alias"));
@@ -515,18 +447,10 @@ pub(super) fn plain_wildcard(options: &WildcardAdditionalOptions) -> Result<(), 
 
 /// Denies a clause that is there.
 pub(super) fn none<T>(clause: &Option<T>, what: &str) -> Result<(), StatementError> {
-    if clause.is_some() {
-        Err(denied(what))
-    } else {
-        Ok(())
-    }
+    if clause.is_some() { Err(denied(what)) } else { Ok(()) }
 }
 
 /// Denies a list that is not empty.
 pub(super) fn empty<T>(list: &[T], what: &str) -> Result<(), StatementError> {
-    if list.is_empty() {
-        Ok(())
-    } else {
-        Err(denied(what))
-    }
+    if list.is_empty() { Ok(()) } else { Err(denied(what)) }
 }

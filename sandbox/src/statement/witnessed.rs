@@ -12,9 +12,8 @@ use super::{StatementError, denied, function};
 use crate::database::Relation;
 use crate::value::ColumnType;
 use sqlparser::ast::{
-    BinaryOperator, CaseWhen, Expr, FunctionArg, FunctionArgExpr, FunctionArguments, GroupByExpr,
-    Ident, JoinConstraint, JoinOperator, Query, Select, SelectItem,
-    SelectItemQualifiedWildcardKind, SetExpr, TableFactor,
+    BinaryOperator, CaseWhen, Expr, FunctionArg, FunctionArgExpr, FunctionArguments, GroupByExpr, Ident,
+    JoinConstraint, JoinOperator, Query, Select, SelectItem, SelectItemQualifiedWildcardKind, SetExpr, TableFactor,
 };
 use std::collections::BTreeSet;
 
@@ -23,9 +22,8 @@ pub(super) fn bare_name(text: &str) -> Option<String> {
     let text = text.trim();
     let mut bytes = text.bytes();
     let first = bytes.next()?;
-    ((first.is_ascii_alphabetic() || first == b'_')
-        && bytes.all(|byte| byte.is_ascii_alphanumeric() || byte == b'_'))
-    .then(|| text.to_ascii_lowercase())
+    ((first.is_ascii_alphabetic() || first == b'_') && bytes.all(|byte| byte.is_ascii_alphanumeric() || byte == b'_'))
+        .then(|| text.to_ascii_lowercase())
 }
 
 /// One relation of the FROM clause under the name that the query gives it.
@@ -42,19 +40,11 @@ pub(super) fn subject(query: &Query, relations: &[Relation]) -> Result<String, S
         return Err(denied("WITH, ORDER BY or LIMIT in a witnessed relation"));
     }
     let SetExpr::Select(select) = &*query.body else {
-        return Err(denied(
-            "set operations or parentheses around a witnessed relation",
-        ));
+        return Err(denied("set operations or parentheses around a witnessed relation"));
     };
     let ungrouped = matches!(&select.group_by, GroupByExpr::Expressions(expressions, modifiers) if expressions.is_empty() && modifiers.is_empty());
-    if select.distinct.is_some()
-        || !ungrouped
-        || select.having.is_some()
-        || select.qualify.is_some()
-    {
-        return Err(denied(
-            "DISTINCT, GROUP BY, HAVING or QUALIFY in a witnessed relation",
-        ));
+    if select.distinct.is_some() || !ungrouped || select.having.is_some() || select.qualify.is_some() {
+        return Err(denied("DISTINCT, GROUP BY, HAVING or QUALIFY in a witnessed relation"));
     }
     let bindings = bindings(select, relations)?;
     if let Some(condition) = &select.selection {
@@ -64,14 +54,9 @@ pub(super) fn subject(query: &Query, relations: &[Relation]) -> Result<String, S
 }
 
 /// Reads the FROM clause and checks its joins.
-fn bindings<'a>(
-    select: &Select,
-    relations: &'a [Relation],
-) -> Result<Vec<Binding<'a>>, StatementError> {
+fn bindings<'a>(select: &Select, relations: &'a [Relation]) -> Result<Vec<Binding<'a>>, StatementError> {
     let [from] = select.from.as_slice() else {
-        return Err(denied(
-            "a witnessed relation without FROM, or with a comma in it: use JOIN … ON",
-        ));
+        return Err(denied("a witnessed relation without FROM, or with a comma in it: use JOIN … ON"));
     };
     let (name, relation) = granted(&from.relation, relations)?;
     if relation.subject.is_none() {
@@ -80,41 +65,24 @@ fn bindings<'a>(
             relation.name
         )));
     }
-    let mut bindings = vec![Binding {
-        name,
-        relation,
-        nullable: false,
-    }];
+    let mut bindings = vec![Binding { name, relation, nullable: false }];
     for join in &from.joins {
         let (name, relation) = granted(&join.relation, relations)?;
-        if bindings
-            .iter()
-            .any(|binding| binding.name.eq_ignore_ascii_case(&name))
-        {
-            return Err(denied(format!(
-                "the name \"{name}\" twice: give each relation its own"
-            )));
+        if bindings.iter().any(|binding| binding.name.eq_ignore_ascii_case(&name)) {
+            return Err(denied(format!("the name \"{name}\" twice: give each relation its own")));
         }
         let (nullable, constraint) = match &join.join_operator {
             JoinOperator::Join(constraint) | JoinOperator::Inner(constraint) => (false, constraint),
-            JoinOperator::Left(constraint) | JoinOperator::LeftOuter(constraint) => {
-                (true, constraint)
-            }
+            JoinOperator::Left(constraint) | JoinOperator::LeftOuter(constraint) => (true, constraint),
             _ => {
-                return Err(denied(
-                    "joins other than INNER and LEFT in a witnessed relation",
-                ));
+                return Err(denied("joins other than INNER and LEFT in a witnessed relation"));
             }
         };
         let JoinConstraint::On(condition) = constraint else {
             return Err(denied("a join without ON in a witnessed relation"));
         };
         row_wise(condition)?;
-        bindings.push(Binding {
-            name,
-            relation,
-            nullable,
-        });
+        bindings.push(Binding { name, relation, nullable });
         if relation.subject.is_some() && !joins_subjects(condition, &bindings) {
             return Err(denied(format!(
                 "\"{}\" without joining its subject column to the subject of a relation before it",
@@ -126,18 +94,11 @@ fn bindings<'a>(
 }
 
 /// A granted relation and the name it is bound to.
-fn granted<'a>(
-    table: &TableFactor,
-    relations: &'a [Relation],
-) -> Result<(String, &'a Relation), StatementError> {
+fn granted<'a>(table: &TableFactor, relations: &'a [Relation]) -> Result<(String, &'a Relation), StatementError> {
     let TableFactor::Table { name, alias, .. } = table else {
-        return Err(denied(
-            "anything but granted relations in a witnessed relation",
-        ));
+        return Err(denied("anything but granted relations in a witnessed relation"));
     };
-    let own = single(name)
-        .map(folded)
-        .ok_or_else(|| denied("a qualified table name"))?;
+    let own = single(name).map(folded).ok_or_else(|| denied("a qualified table name"))?;
     let relation = relations
         .iter()
         .find(|relation| relation.name == own)
@@ -156,24 +117,15 @@ fn joins_subjects(condition: &Expr, bindings: &[Binding<'_>]) -> bool {
     };
     match condition {
         Expr::Nested(inner) => joins_subjects(inner, bindings),
-        Expr::BinaryOp {
-            left,
-            op: BinaryOperator::And,
-            right,
-        } => joins_subjects(left, bindings) || joins_subjects(right, bindings),
-        Expr::BinaryOp {
-            left,
-            op: BinaryOperator::Eq,
-            right,
-        } => {
-            let (Some(left), Some(right)) =
-                (subject_of(left, bindings), subject_of(right, bindings))
-            else {
+        Expr::BinaryOp { left, op: BinaryOperator::And, right } => {
+            joins_subjects(left, bindings) || joins_subjects(right, bindings)
+        }
+        Expr::BinaryOp { left, op: BinaryOperator::Eq, right } => {
+            let (Some(left), Some(right)) = (subject_of(left, bindings), subject_of(right, bindings)) else {
                 return false;
             };
             let is_last = |binding: &Binding<'_>| std::ptr::eq(binding, last);
-            let is_earlier =
-                |binding: &Binding<'_>| earlier.iter().any(|other| std::ptr::eq(binding, other));
+            let is_earlier = |binding: &Binding<'_>| earlier.iter().any(|other| std::ptr::eq(binding, other));
             ((is_last(left) && is_earlier(right)) || (is_last(right) && is_earlier(left)))
                 && subject_type(left) == subject_type(right)
         }
@@ -188,9 +140,7 @@ fn subject_of<'b, 'a>(expression: &Expr, bindings: &'b [Binding<'a>]) -> Option<
         Expr::Identifier(column) => {
             // an unqualified name must belong to one relation alone
             let column = folded(column);
-            let mut owners = bindings
-                .iter()
-                .filter(|binding| has_column(binding, &column));
+            let mut owners = bindings.iter().filter(|binding| has_column(binding, &column));
             let owner = owners.next()?;
             if owners.next().is_some() {
                 return None;
@@ -214,21 +164,12 @@ fn bound<'b, 'a>(qualifier: &Ident, bindings: &'b [Binding<'a>]) -> Option<&'b B
 }
 
 fn has_column(binding: &Binding<'_>, name: &str) -> bool {
-    binding
-        .relation
-        .columns
-        .iter()
-        .any(|column| column.name == name)
+    binding.relation.columns.iter().any(|column| column.name == name)
 }
 
 fn subject_type(binding: &Binding<'_>) -> Option<ColumnType> {
     let subject = binding.relation.subject.as_deref()?;
-    binding
-        .relation
-        .columns
-        .iter()
-        .find(|column| column.name == subject)
-        .map(|column| column.ty)
+    binding.relation.columns.iter().find(|column| column.name == subject).map(|column| column.ty)
 }
 
 /// Lists the output columns; exactly one is the subject itself.
@@ -236,19 +177,9 @@ fn output(select: &Select, bindings: &[Binding<'_>]) -> Result<String, Statement
     // each output column's name, and whether it is a subject column that no outer join can have made null
     let mut columns: Vec<(String, bool)> = Vec::new();
     let whole = |binding: &Binding<'_>| {
-        let subject = binding
-            .relation
-            .subject
-            .clone()
-            .filter(|_| !binding.nullable);
-        let names = binding
-            .relation
-            .columns
-            .iter()
-            .map(|column| column.name.clone());
-        names
-            .map(move |name| (name.clone(), subject.as_deref() == Some(name.as_str())))
-            .collect::<Vec<_>>()
+        let subject = binding.relation.subject.clone().filter(|_| !binding.nullable);
+        let names = binding.relation.columns.iter().map(|column| column.name.clone());
+        names.map(move |name| (name.clone(), subject.as_deref() == Some(name.as_str()))).collect::<Vec<_>>()
     };
     for item in &select.projection {
         match item {
@@ -263,16 +194,14 @@ fn output(select: &Select, bindings: &[Binding<'_>]) -> Result<String, Statement
                 columns.extend(whole(binding));
             }
             SelectItem::UnnamedExpr(expression) => {
-                let name = last_part(expression).ok_or_else(|| {
-                    denied("a computed column without a name: give it one with AS")
-                })?;
+                let name = last_part(expression)
+                    .ok_or_else(|| denied("a computed column without a name: give it one with AS"))?;
                 columns.push((name, is_sure_subject(expression, bindings)));
             }
             SelectItem::ExprWithAlias { expr, alias } => {
                 row_wise(expr)?;
                 let name = folded(alias);
-                let is_subject =
-                    is_sure_subject(expr, bindings) && last_part(expr) == Some(name.clone());
+                let is_subject = is_sure_subject(expr, bindings) && last_part(expr) == Some(name.clone());
                 columns.push((name, is_subject));
             }
             _ => return Err(denied("this form of column in a witnessed relation")),
@@ -284,15 +213,12 @@ fn output(select: &Select, bindings: &[Binding<'_>]) -> Result<String, Statement
             return Err(denied(format!("the name \"{name}\" for two columns")));
         }
     }
-    let mut subjects = columns
-        .into_iter()
-        .filter(|(_, is_subject)| *is_subject)
-        .map(|(name, _)| name);
+    let mut subjects = columns.into_iter().filter(|(_, is_subject)| *is_subject).map(|(name, _)| name);
     match (subjects.next(), subjects.next()) {
         (Some(subject), None) => Ok(subject),
-        (None, _) => Err(denied(
-            "a witnessed relation without its subject column, unrenamed and never null: select it plainly",
-        )),
+        (None, _) => {
+            Err(denied("a witnessed relation without its subject column, unrenamed and never null: select it plainly"))
+        }
         (Some(_), Some(_)) => Err(denied("two subject columns: select one")),
     }
 }
@@ -341,57 +267,29 @@ fn row_wise(expression: &Expr) -> Result<(), StatementError> {
             row_wise(expr)?;
             list.iter().try_for_each(row_wise)
         }
-        Expr::Between {
-            expr, low, high, ..
-        } => each(&[expr, low, high]),
-        Expr::Like { expr, pattern, .. } | Expr::ILike { expr, pattern, .. } => {
-            each(&[expr, pattern])
-        }
+        Expr::Between { expr, low, high, .. } => each(&[expr, low, high]),
+        Expr::Like { expr, pattern, .. } | Expr::ILike { expr, pattern, .. } => each(&[expr, pattern]),
         Expr::Position { expr, r#in } => each(&[expr, r#in]),
-        Expr::Substring {
-            expr,
-            substring_from,
-            substring_for,
-            ..
-        } => {
+        Expr::Substring { expr, substring_from, substring_for, .. } => {
             row_wise(expr)?;
-            [substring_from, substring_for]
-                .into_iter()
-                .flatten()
-                .try_for_each(|part| row_wise(part))
+            [substring_from, substring_for].into_iter().flatten().try_for_each(|part| row_wise(part))
         }
-        Expr::Trim {
-            expr, trim_what, ..
-        } => {
+        Expr::Trim { expr, trim_what, .. } => {
             trim_what.iter().try_for_each(|what| row_wise(what))?;
             row_wise(expr)
         }
-        Expr::Case {
-            operand,
-            conditions,
-            else_result,
-            ..
-        } => {
-            [operand, else_result]
-                .into_iter()
-                .flatten()
-                .try_for_each(|part| row_wise(part))?;
-            conditions
-                .iter()
-                .try_for_each(|CaseWhen { condition, result }| each(&[condition, result]))
+        Expr::Case { operand, conditions, else_result, .. } => {
+            [operand, else_result].into_iter().flatten().try_for_each(|part| row_wise(part))?;
+            conditions.iter().try_for_each(|CaseWhen { condition, result }| each(&[condition, result]))
         }
         Expr::Function(call) => {
-            let name = single(&call.name)
-                .map(folded)
-                .ok_or_else(|| denied("a qualified function name"))?;
+            let name = single(&call.name).map(folded).ok_or_else(|| denied("a qualified function name"))?;
             if function::reads_many_rows(&name)
                 || call.over.is_some()
                 || call.filter.is_some()
                 || !call.within_group.is_empty()
             {
-                return Err(denied(format!(
-                    "the aggregate or window function \"{name}\" in a witnessed relation"
-                )));
+                return Err(denied(format!("the aggregate or window function \"{name}\" in a witnessed relation")));
             }
             let FunctionArguments::List(list) = &call.args else {
                 return Err(denied("this form of call"));

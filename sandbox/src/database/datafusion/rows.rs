@@ -1,6 +1,7 @@
 //! Rows on their way out: the engine's batches as ours, and our parameters as the engine's.
 
 use super::files::Fingerprints;
+use super::session::Running;
 use super::{DatabaseError, QueryError, Rows};
 use crate::statement::MAX_TEXT;
 use crate::value::{Batch, Column, ColumnData, ColumnInfo, ColumnType, Value};
@@ -10,9 +11,8 @@ use datafusion::arrow::compute::{CastOptions, cast_with_options};
 use datafusion::arrow::datatypes::{DataType, Date32Type, Float64Type, Int64Type, TimeUnit, TimestampMicrosecondType};
 use datafusion::arrow::error::ArrowError;
 use datafusion::common::ScalarValue;
-use datafusion::execution::SendableRecordBatchStream;
+use futures::FutureExt;
 use futures::future::BoxFuture;
-use futures::{FutureExt, StreamExt};
 
 /// The most digits of a decimal.
 const DECIMAL_DIGITS: usize = 38;
@@ -49,21 +49,20 @@ pub(super) fn column_type(data_type: &DataType) -> Option<ColumnType> {
 
 /// A running query.
 pub(super) struct Stream {
-    stream: SendableRecordBatchStream,
+    running: Running,
     schema: Vec<ColumnInfo>,
     files: Fingerprints,
 }
 
 impl Stream {
     /// Checks that every column has a type that a component can have.
-    pub(super) fn new(stream: SendableRecordBatchStream, files: Fingerprints) -> Result<Self, DatabaseError> {
-        let fields = stream.schema();
-        let schema = fields.fields().iter().map(|field| {
+    pub(super) fn new(running: Running, files: Fingerprints) -> Result<Self, DatabaseError> {
+        let schema = running.schema.fields().iter().map(|field| {
             let ty = column_type(field.data_type()).ok_or_else(|| QueryError::Type(field.name().clone()).invalid())?;
             Ok(ColumnInfo { name: field.name().clone(), ty, nullable: field.is_nullable() })
         });
         let schema = schema.collect::<Result<Vec<_>, _>>()?;
-        Ok(Self { stream, schema, files })
+        Ok(Self { running, schema, files })
     }
 }
 
@@ -75,10 +74,9 @@ impl Rows for Stream {
     fn next(&mut self) -> BoxFuture<'_, Result<Option<Batch>, DatabaseError>> {
         async move {
             loop {
-                match self.stream.next().await {
-                    Some(Ok(batch)) if batch.num_rows() == 0 => {}
-                    Some(Ok(batch)) => return self.batch(&batch).map(Some),
-                    Some(Err(error)) => return Err(DatabaseError::Failed(Box::new(error))),
+                match self.running.next().await? {
+                    Some(batch) if batch.num_rows() == 0 => {}
+                    Some(batch) => return self.batch(&batch).map(Some),
                     None => {
                         // rows of a file that changed while it was read belong to no snapshot
                         self.files.check()?;

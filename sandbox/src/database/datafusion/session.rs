@@ -1,7 +1,10 @@
 //! The engine's session: it knows the granted relations and the allowed functions, and it can neither write, spill nor look around.
 
-use super::{DatabaseError, OpenError, Reading, Table};
-use crate::statement::{Statement, is_allowed_function, on_deep_stack, parse};
+use super::stop::{Unwanted, stoppable};
+use super::{DatabaseError, OpenError, QueryError, Reading, Table};
+use crate::statement::{STACK_BYTES, Statement, is_allowed_function, parse};
+use datafusion::arrow::array::RecordBatch;
+use datafusion::arrow::datatypes::SchemaRef;
 use datafusion::catalog::TableProvider;
 use datafusion::common::{Column, DataFusionError, ParamValues, ScalarValue, TableReference};
 use datafusion::datasource::file_format::FileFormat;
@@ -19,12 +22,17 @@ use datafusion::logical_expr::{Expr, LogicalPlanBuilder};
 use datafusion::physical_plan::execute_stream;
 use datafusion::prelude::SessionConfig;
 use datafusion::sql::parser::Statement as Parsed;
+use futures::StreamExt;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use tokio::runtime::Handle;
+use tokio::sync::{mpsc, oneshot};
 
 /// How many rows the engine makes at a time.
 const BATCH_ROWS: usize = 8_192;
+/// How many batches wait for the component: one is read while the next is made.
+const BATCHES_AHEAD: usize = 1;
 
 /// A session over the granted relations.
 pub(super) struct Session(SessionContext);
@@ -73,19 +81,80 @@ impl Session {
         Ok(())
     }
 
-    /// Plans an admitted statement and starts it. Nothing of it runs until the stream is read; dropping the stream ends it.
+    /// Plans an admitted statement and runs it on a thread of its own.
+    ///
+    /// An engine may compute for long between two awaits. On its own thread that holds up nobody else, and its stack is deep enough for
+    /// every recursion over a plan. Dropping what this returns ends the thread at the engine's next await.
     pub(super) async fn query(
         &self,
         statement: &Statement,
         parameters: Vec<ScalarValue>,
-    ) -> Result<SendableRecordBatchStream, DatabaseError> {
+    ) -> Result<Running, DatabaseError> {
         let context = self.0.clone();
         let sql = statement.sql().to_owned();
         let runtime = Handle::current();
-        // a plan is walked recursively by every rule of the optimiser
-        let planned =
-            tokio::task::spawn_blocking(move || on_deep_stack(|| runtime.block_on(plan(&context, &sql, parameters))));
-        planned.await.map_err(|error| DatabaseError::Failed(Box::new(error)))?
+        let unwanted = Unwanted::default();
+        let flag = unwanted.flag();
+        let (started, start) = oneshot::channel();
+        let (sender, batches) = mpsc::channel(BATCHES_AHEAD);
+        std::thread::Builder::new()
+            .name("query".into())
+            .stack_size(STACK_BYTES)
+            .spawn(move || runtime.block_on(run(&context, &sql, parameters, &flag, started, sender)))
+            .map_err(|error| DatabaseError::Failed(Box::new(error)))?;
+        let schema = start.await.map_err(|_| QueryError::Stopped.failed())??;
+        Ok(Running { schema, batches, _unwanted: unwanted })
+    }
+}
+
+/// A query that runs on its thread.
+pub(super) struct Running {
+    pub(super) schema: SchemaRef,
+    batches: mpsc::Receiver<Result<Option<RecordBatch>, DataFusionError>>,
+    _unwanted: Unwanted,
+}
+
+impl Running {
+    /// The next batch, or `None` when the engine came to its end.
+    pub(super) async fn next(&mut self) -> Result<Option<RecordBatch>, DatabaseError> {
+        match self.batches.recv().await {
+            Some(batch) => batch.map_err(|error| DatabaseError::Failed(Box::new(error))),
+            // a thread that ended without saying so has panicked: that is not the end of the rows
+            None => Err(QueryError::Stopped.failed()),
+        }
+    }
+}
+
+/// Plans and runs a query until its rows, or the wish for them, end.
+async fn run(
+    context: &SessionContext,
+    sql: &str,
+    parameters: Vec<ScalarValue>,
+    unwanted: &Arc<AtomicBool>,
+    started: oneshot::Sender<Result<SchemaRef, DatabaseError>>,
+    batches: mpsc::Sender<Result<Option<RecordBatch>, DataFusionError>>,
+) {
+    let mut stream = match plan(context, sql, parameters, unwanted).await {
+        Ok(stream) => stream,
+        Err(error) => {
+            // who asked may be gone
+            drop(started.send(Err(error)));
+            return;
+        }
+    };
+    if started.send(Ok(stream.schema())).is_err() {
+        return;
+    }
+    loop {
+        let batch = tokio::select! {
+            biased;
+            () = batches.closed() => return,
+            batch = stream.next() => batch.transpose(),
+        };
+        let is_last = !matches!(batch, Ok(Some(_)));
+        if batches.send(batch).await.is_err() || is_last {
+            return;
+        }
     }
 }
 
@@ -94,6 +163,7 @@ async fn plan(
     context: &SessionContext,
     sql: &str,
     parameters: Vec<ScalarValue>,
+    unwanted: &Arc<AtomicBool>,
 ) -> Result<SendableRecordBatchStream, DatabaseError> {
     let invalid = |error: DataFusionError| DatabaseError::Invalid(Box::new(error));
     let tree = parse(sql).map_err(|error| DatabaseError::Invalid(Box::new(error)))?;
@@ -112,6 +182,7 @@ async fn plan(
         plan.with_param_values(ParamValues::from(parameters)).map_err(invalid)?
     };
     let plan = state.create_physical_plan(&plan).await.map_err(invalid)?;
+    let plan = stoppable(plan, unwanted).map_err(invalid)?;
     execute_stream(plan, context.task_ctx()).map_err(|error| DatabaseError::Failed(Box::new(error)))
 }
 
