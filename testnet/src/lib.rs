@@ -1,7 +1,23 @@
-//! testnet
+//! Many nodes on one machine: simulated ones in one thread, or real ones as processes.
+//!
+//! | room | what lives there |
+//! |---|---|
+//! | `cluster` | a real federation: a hub and three TREs as processes, founded by the real verbs |
+//! | `demo`, `up` | the whole way of a task, shown; the same federation left running |
+//! | `bench` | figures beside baselines that were measured in the same run |
+//! | `fixture` | seeded data and keys, and the referee that computes the expected figures |
+//! | `sim`, `scenario`, `event`, `invariant` | the simulator of pure cores and what must hold after every event |
+//! | `simulate` | its two commands |
+//! | `narrate` | the voice of the demo |
 
+pub mod bench;
+pub mod cluster;
+pub mod demo;
 pub mod event;
 pub mod fixture;
 pub mod invariant;
+pub mod narrate;
 pub mod scenario;
 pub mod sim;
+pub mod simulate;
+pub mod up;

@@ -1,1 +1,49 @@
-fn main() {}
+//! `testnet`: the demo, a federation to play with, the benchmarks and the simulator; and, by a hidden word, `quintes` itself.
+
+use clap::Parser as _;
+use std::process::ExitCode;
+use testnet::cluster::AS_QUINTES;
+use testnet::{bench, demo, simulate, up};
+
+/// Many nodes: simulated, or real ones on this machine.
+#[derive(Debug, clap::Parser)]
+#[command(name = "testnet", version, subcommand_required = true, arg_required_else_help = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Command {
+    /// One question to three TREs, from the keys to the result, and compared with the pooled data.
+    Demo(demo::Args),
+    /// Leave the same federation running, to play on by hand.
+    Up(up::Args),
+    /// Measure: task_overhead, memory_idle, warm_start, or all.
+    Bench(bench::Args),
+    /// Simulate federations, a seed each, with every invariant after every event.
+    Sim(simulate::SimArgs),
+    /// Run a failing seed again, event by event.
+    Replay(simulate::ReplayArgs),
+}
+
+fn main() -> ExitCode {
+    if std::env::args_os().nth(1).is_some_and(|first| first == AS_QUINTES) {
+        return node::cli::run_from(std::env::args_os().skip(1));
+    }
+    let ended = match Cli::parse().command {
+        Command::Demo(args) => demo::run(&args),
+        Command::Up(args) => up::run(&args),
+        Command::Bench(args) => bench::run(&args),
+        Command::Sim(args) => simulate::sim(&args),
+        Command::Replay(args) => simulate::replay(&args),
+    };
+    match ended {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            anstream::eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,201 @@
+//! A real federation on this machine: a hub and three TREs as processes of their own, founded, watched, killed and started again.
+//!
+//! | file | what lives there |
+//! |---|---|
+//! | `layout` | the folder of a test federation, and its names |
+//! | `program` | `quintes` as a person runs it |
+//! | `ceremony` | data, keys, root, enrolments, grants, project, status |
+//! | `process` | one node as a process |
+//! | `watch` | what a node says at its door |
+
+mod ceremony;
+mod layout;
+mod process;
+mod program;
+mod watch;
+
+pub use ceremony::{FORMATS, Plan, free_port, generate};
+pub use layout::{DATASET, FEDERATION, HUB, Layout, PROJECT, RESEARCHER, ROOT, TRES, owner_of};
+pub use process::NodeProcess;
+pub use program::{AS_QUINTES, Program, Runner, Said, line};
+pub use watch::Watch;
+
+use crate::narrate::Narrator;
+use anyhow::{Context as _, anyhow, bail};
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+use std::time::Duration;
+use tempfile::TempDir;
+
+/// How long a node may take until it is connected and knows the federation.
+const READY: Duration = Duration::from_secs(30);
+
+/// A federation in a folder, with whatever runs of it. Dropping it kills every node.
+#[derive(Debug)]
+pub struct Cluster {
+    /// Where everything lies.
+    pub layout: Layout,
+    /// Runs verbs in the folder.
+    pub runner: Runner,
+    /// Where the hub is dialled.
+    pub hub: String,
+    /// How much the nodes log.
+    pub log_level: &'static str,
+    nodes: BTreeMap<String, NodeProcess>,
+    folder: Folder,
+}
+
+/// The folder goes with the cluster, unless a person named it or wants to keep it.
+#[derive(Debug)]
+enum Folder {
+    Kept,
+    Temporary(TempDir),
+}
+
+impl Cluster {
+    /// Generates the data and founds a federation; nothing runs yet. Without `folder` it lies in a temporary one that goes at the end.
+    ///
+    /// # Errors
+    /// When the folder is not empty, or a verb fails.
+    pub async fn found(program: Program, folder: Option<&Path>, plan: Plan, narrator: Narrator) -> anyhow::Result<Self> {
+        let folder_kept = match folder {
+            Some(path) => {
+                fs::create_dir_all(path).with_context(|| format!("`{}` cannot be made", path.display()))?;
+                if fs::read_dir(path)?.next().is_some() {
+                    bail!("`{}` is not empty; name a new folder", path.display());
+                }
+                Folder::Kept
+            }
+            None => Folder::Temporary(tempfile::Builder::new().prefix("quintes-").tempdir()?),
+        };
+        let root = match (&folder_kept, folder) {
+            (Folder::Temporary(made), _) => made.path().to_owned(),
+            (Folder::Kept, path) => std::path::absolute(path.unwrap_or(Path::new(".")))?,
+        };
+        let layout = Layout::new(&root);
+        let runner = Runner { program, folder: root, narrator };
+        ceremony::generate(&layout, plan, &runner).await?;
+        let hub = ceremony::found(&layout, &runner).await?;
+        Ok(Self { layout, runner, hub, log_level: "info", nodes: BTreeMap::new(), folder: folder_kept })
+    }
+
+    /// Lets a temporary folder stay.
+    pub fn keep(&mut self) {
+        if let Folder::Temporary(made) = &mut self.folder {
+            made.disable_cleanup(true);
+        }
+    }
+
+    /// The names of all nodes, the hub first.
+    pub fn names() -> impl Iterator<Item = &'static str> {
+        std::iter::once(HUB).chain(TRES.into_iter().map(|(tre, ..)| tre))
+    }
+
+    /// Starts every node and waits until each is connected and trusts the federation.
+    ///
+    /// # Errors
+    /// When a node ends or is not ready in time; the sentence names its log.
+    pub async fn start(&mut self) -> anyhow::Result<()> {
+        let waiting = self.runner.narrator.progress("waiting for the nodes", None);
+        for name in Self::names() {
+            self.start_node(name)?;
+        }
+        for name in Self::names() {
+            self.wait_ready(name).await?;
+        }
+        waiting.finish_and_clear();
+        Ok(())
+    }
+
+    /// Starts one node and does not wait.
+    ///
+    /// # Errors
+    /// When it runs already, or cannot be started.
+    pub fn start_node(&mut self, name: &str) -> anyhow::Result<()> {
+        if self.nodes.contains_key(name) {
+            bail!("{name} runs already");
+        }
+        let config = self.layout.node(name).join("node.toml");
+        let node = NodeProcess::start(
+            &self.runner.program,
+            self.layout.folder(),
+            &config,
+            &self.layout.log(name),
+            self.log_level,
+        )?;
+        self.nodes.insert(name.to_owned(), node);
+        Ok(())
+    }
+
+    /// Waits until a node answers at its door, is connected, and has a fresh status.
+    ///
+    /// # Errors
+    /// When it ends or is not ready in time.
+    pub async fn wait_ready(&mut self, name: &str) -> anyhow::Result<()> {
+        let log = self.layout.log(name);
+        let watch = self.watch(name);
+        let node = self.nodes.get_mut(name).ok_or_else(|| anyhow!("{name} does not run"))?;
+        watch::until(READY, || format!("{name} is not ready; see `{}`", log.display()), async || {
+            if let Some(code) = node.ended() {
+                bail!("{name} ended with {code:?}; see `{}`", log.display());
+            }
+            let Ok(health) = watch.health().await else { return Ok(None) };
+            let connected = !health.peers.is_empty() || name == HUB;
+            Ok((connected && health.freshness.is_ok()).then_some(()))
+        })
+        .await
+    }
+
+    /// What a node says at its door.
+    #[must_use]
+    pub fn watch(&self, name: &str) -> Watch {
+        Watch::new(name, &self.layout.door(name))
+    }
+
+    /// The running process of a node.
+    #[must_use]
+    pub fn node(&self, name: &str) -> Option<&NodeProcess> {
+        self.nodes.get(name)
+    }
+
+    /// SIGKILL: the node has no time for anything.
+    ///
+    /// # Errors
+    /// When it does not run.
+    pub async fn kill_node(&mut self, name: &str) -> anyhow::Result<()> {
+        self.nodes.remove(name).ok_or_else(|| anyhow!("{name} does not run"))?.kill().await
+    }
+
+    /// SIGTERM, and expects exit code 0.
+    ///
+    /// # Errors
+    /// When it does not run, or ends in another way.
+    pub async fn stop_node(&mut self, name: &str) -> anyhow::Result<()> {
+        let node = self.nodes.remove(name).ok_or_else(|| anyhow!("{name} does not run"))?;
+        match node.stop().await? {
+            Some(0) => Ok(()),
+            code => bail!("{name} ended with {code:?} after SIGTERM; see `{}`", self.layout.log(name).display()),
+        }
+    }
+
+    /// Stops every node in order, TREs first.
+    ///
+    /// # Errors
+    /// The first node that did not stop with exit code 0; the others were stopped too.
+    pub async fn stop(&mut self) -> anyhow::Result<()> {
+        let running: Vec<String> = self.nodes.keys().rev().cloned().collect();
+        let mut stopped = Ok(());
+        for name in running {
+            let end = self.stop_node(&name).await;
+            stopped = stopped.and(end);
+        }
+        stopped
+    }
+
+    /// The most memory that any running node has held, in MiB.
+    #[must_use]
+    pub fn peak_rss_mb(&self) -> f64 {
+        self.nodes.values().filter_map(NodeProcess::peak_rss_mb).fold(0.0, f64::max)
+    }
+}

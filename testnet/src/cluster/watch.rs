@@ -1,0 +1,128 @@
+//! What a node says at its door, and waiting until it says something else.
+
+use anyhow::{anyhow, bail};
+use node::door::{Answer, Ask, Health, Review, Visitor, Waiting};
+use protocol::lifecycle::Phase;
+use protocol::record::submission::TaskId;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+use tokio::sync::Mutex;
+
+/// How often a door is asked while waiting.
+const POLL: Duration = Duration::from_millis(20);
+
+/// A person with one foot in a node's door: the connection stays open between questions.
+pub struct Watch {
+    name: String,
+    door: PathBuf,
+    visitor: Mutex<Option<Visitor>>,
+}
+
+impl Watch {
+    /// The door of the node of this name.
+    #[must_use]
+    pub fn new(name: &str, door: &Path) -> Self {
+        Self { name: name.to_owned(), door: door.to_owned(), visitor: Mutex::new(None) }
+    }
+
+    /// Asks, through a new connection when the old one broke.
+    ///
+    /// # Errors
+    /// When no node answers there.
+    pub async fn ask(&self, ask: &Ask) -> anyhow::Result<Answer> {
+        let mut held = self.visitor.lock().await;
+        let mut visitor = match held.take() {
+            Some(visitor) => visitor,
+            None => Visitor::knock(&self.door).await?,
+        };
+        let answer = visitor.ask(ask).await?;
+        *held = Some(visitor);
+        Ok(answer)
+    }
+
+    /// How the node is.
+    ///
+    /// # Errors
+    /// When no node answers there.
+    pub async fn health(&self) -> anyhow::Result<Health> {
+        match self.ask(&Ask::Health).await? {
+            Answer::Health(health) => Ok(*health),
+            _ => Err(self.odd()),
+        }
+    }
+
+    /// The tasks that a reviewer may want to see.
+    ///
+    /// # Errors
+    /// When no node answers there.
+    pub async fn reviews(&self) -> anyhow::Result<Vec<Waiting>> {
+        match self.ask(&Ask::Reviews).await? {
+            Answer::Reviews(waiting) => Ok(waiting),
+            _ => Err(self.odd()),
+        }
+    }
+
+    /// What is held for one task.
+    ///
+    /// # Errors
+    /// When no node answers there, or nothing is held.
+    pub async fn review(&self, task: TaskId) -> anyhow::Result<Review> {
+        match self.ask(&Ask::Review(task)).await? {
+            Answer::Review(review) => Ok(*review),
+            Answer::No(sentence) => bail!("{}: {sentence}", self.name),
+            _ => Err(self.odd()),
+        }
+    }
+
+    /// Where a task stands there, once it runs or has run; none before.
+    ///
+    /// # Errors
+    /// When no node answers there.
+    pub async fn phase(&self, task: &TaskId) -> anyhow::Result<Option<Phase>> {
+        Ok(self.reviews().await?.iter().find(|waiting| waiting.task == *task).map(|waiting| waiting.phase))
+    }
+
+    /// Waits until a task is in this phase.
+    ///
+    /// # Errors
+    /// When it is not in time, or has come to another end.
+    pub async fn until_phase(&self, task: &TaskId, wanted: Phase, patience: Duration) -> anyhow::Result<()> {
+        until(patience, || format!("{} is not {wanted} at {}", task.short(), self.name), async || {
+            let phase = self.phase(task).await?;
+            match phase {
+                Some(phase) if phase == wanted => Ok(Some(())),
+                Some(phase) if phase.is_terminal() => bail!("{} is {phase} at {}", task.short(), self.name),
+                _ => {
+                    let refusals = self.health().await?.refusals;
+                    if phase.is_none() && !refusals.is_empty() && wanted != Phase::Refused {
+                        bail!("{} has refused: {refusals:?}", self.name);
+                    }
+                    Ok(None)
+                }
+            }
+        })
+        .await
+    }
+
+    fn odd(&self) -> anyhow::Error {
+        anyhow!("{} answered something else than it was asked", self.name)
+    }
+}
+
+/// Asks again and again until there is an answer, an error, or no patience left.
+pub(crate) async fn until<T>(
+    patience: Duration,
+    late: impl Fn() -> String,
+    mut ask: impl AsyncFnMut() -> anyhow::Result<Option<T>>,
+) -> anyhow::Result<T> {
+    let began = Instant::now();
+    loop {
+        if let Some(answer) = ask().await? {
+            return Ok(answer);
+        }
+        if began.elapsed() > patience {
+            bail!("{} after {} s", late(), patience.as_secs());
+        }
+        tokio::time::sleep(POLL).await;
+    }
+}
