@@ -18,6 +18,7 @@ use protocol::trust::roster::Counts;
 use protocol::wire::id::{NetworkId, StatementId};
 use protocol::wire::message::{Request, Response};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde_bytes::ByteBuf;
 use std::collections::BTreeMap;
 use std::io;
 use std::os::unix::fs::PermissionsExt as _;
@@ -103,6 +104,8 @@ pub struct Review {
     /// The submission's tagged bytes, so that the reviewer's own program can read who asked for what.
     #[serde(with = "serde_bytes")]
     pub submission: Vec<u8>,
+    /// The run and the attestations on it so far, tagged bytes each: nobody else can be asked for them before the task is decided.
+    pub statements: Vec<ByteBuf>,
     /// The outputs, byte for byte.
     pub outputs: Vec<HeldOutput>,
     /// The SQL that ran and the component's log.
@@ -238,10 +241,13 @@ impl Door {
             let waiting = waiting(core, now()).into_iter().find(|waiting| waiting.task == task)?;
             let run = known.runs().get(&here.name).cloned();
             let chosen = core.roster().project_at(&waiting.project, &here.name, now()).map(|chosen| chosen.statement);
-            Some((waiting, here.name.clone(), run, chosen, known.submission().bytes().to_vec()))
+            let attestations = known.attestations().iter().filter(|one| one.payload().tre == here.name).map(|one| one.bytes());
+            let said: Vec<ByteBuf> =
+                run.iter().map(|run| run.bytes()).chain(attestations).map(|bytes| ByteBuf::from(bytes.to_vec())).collect();
+            Some((waiting, here.name.clone(), run, chosen, known.submission().bytes().to_vec(), said))
         });
         let Some(found) = found.await else { return stopping() };
-        let Some((waiting, tre, run, project_statement, submission)) = found else {
+        let Some((waiting, tre, run, project_statement, submission, statements)) = found else {
             return Answer::No(format!("nothing waits here for the task {}; see `quintes review list`", task.short()));
         };
         let custody = self.custody.clone();
@@ -258,6 +264,7 @@ impl Door {
                 commitment,
                 project_statement,
                 submission,
+                statements,
                 outputs: held.as_ref().map(|held| held.outputs().to_vec()).unwrap_or_default(),
                 context: ContextView(held.map(|held| held.context().clone()).unwrap_or_default()),
                 note,

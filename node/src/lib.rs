@@ -11,6 +11,7 @@
 //! | [`config`], [`statements`] | `node.toml`; statement files |
 //! | [`cli`] | one verb a file |
 
+pub mod catalogue;
 pub mod cli;
 pub mod clock;
 pub mod config;
@@ -20,9 +21,12 @@ pub mod driver;
 pub mod effects;
 pub mod exchange;
 pub mod execute;
+pub mod folder;
 pub mod identity;
 pub mod journal;
 pub mod network;
+pub mod plot;
+pub mod review;
 pub mod service;
 pub mod statements;
 pub mod store;

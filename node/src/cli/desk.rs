@@ -190,6 +190,22 @@ impl<'a> Desk<'a> {
         lifetime: u64,
         words: &Words,
     ) -> anyhow::Result<Statement> {
+        let statement = self.sign_unplaced(payload, issuer, lifetime, words)?;
+        self.keep(&statement)?;
+        Ok(statement)
+    }
+
+    /// As [`Desk::sign`], for a statement that a node takes and no folder keeps.
+    ///
+    /// # Errors
+    /// As [`Desk::sign`].
+    pub(crate) fn sign_unplaced<T: Payload>(
+        &mut self,
+        payload: &T,
+        issuer: &str,
+        lifetime: u64,
+        words: &Words,
+    ) -> anyhow::Result<Statement> {
         payload
             .check()
             .map_err(|invalid| anyhow!("the {} would not be valid ({invalid}); nothing was signed", T::KIND))?;
@@ -200,11 +216,9 @@ impl<'a> Desk<'a> {
         }
         let bytes =
             signed(payload, issuer, self.federation.roster.network(), lifetime, self.now, self.signer.as_ref())?;
-        let statement = self.federation.receive(&bytes, self.now).map_err(|verdict| {
+        self.federation.receive(&bytes, self.now).map_err(|verdict| {
             anyhow!("the statement would not be believed by others ({verdict}); nothing was kept")
-        })?;
-        self.keep(&statement)?;
-        Ok(statement)
+        })
     }
 
     /// Places a statement's file in the folder and says so.

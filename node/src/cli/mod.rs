@@ -10,20 +10,35 @@
 //! | `network` | `quintes network`: the federation's statements |
 //! | `project` | `quintes project`: projects |
 //! | `node_init`, `node_check`, `node_run` | `quintes node`: a node's folder, what is wrong with it, and running it |
+//! | `node_health` | `quintes node health`: how a running node is |
+//! | `link`, `tasks` | the way to a node; tasks as people follow them |
+//! | `submit`, `status`, `cancel` | a task: handed over, followed, called back |
+//! | `review` | `quintes review`: what waits for a data owner, and the decision |
+//! | `fetch`, `verify`, `aggregate` | what was released: brought here, checked offline, merged |
 //! | `completion` | `quintes completion`: for shells |
 
+mod aggregate;
+mod cancel;
 mod completion;
 mod date;
 mod desk;
+mod fetch;
 mod key;
+mod link;
 mod network;
 mod node;
 mod node_check;
+mod node_health;
 mod node_init;
 mod node_run;
 mod passphrase;
 mod project;
+mod review;
 mod speak;
+mod status;
+mod submit;
+mod tasks;
+mod verify;
 mod words;
 
 #[cfg(test)]
@@ -51,6 +66,10 @@ Examples:
   quintes project new stroke --title \"Stroke after discharge\" --tre london --dataset omop --admin bob --key bob
   quintes node init ./london --name london --kind tre --organisation \"Hospital A\"
   quintes node check --config ./london/node.toml
+  quintes submit --component statistics --project stroke --all-tres --param table=person --param analysis=count --key bob --wait
+  quintes review approve 3fa8 --reason \"counts over 10\" --key carol --node ./london
+  quintes fetch 3fa8 --key bob --out stroke
+  quintes aggregate stroke
 
 Data goes to stdout and talk to stderr. Exit code 0: done; 1: refused or failed; 2: wrong usage.";
 
@@ -76,6 +95,20 @@ enum Command {
     Project(project::Args),
     /// Set up a node and check it.
     Node(node::Args),
+    /// Submit a task to the TREs of a project.
+    Submit(Box<submit::Args>),
+    /// Show tasks, and where each stands at every TRE.
+    Status(status::Args),
+    /// Call a task back.
+    Cancel(cancel::Args),
+    /// Decide as a data owner what may leave.
+    Review(review::Args),
+    /// Fetch, decrypt and check what was released.
+    Fetch(fetch::Args),
+    /// Check a fetched folder offline, from the root to the last byte.
+    Verify(verify::Args),
+    /// Merge the parts of all TREs into one result.
+    Aggregate(aggregate::Args),
     /// Print a shell's completion script.
     Completion(completion::Args),
 }
@@ -87,6 +120,13 @@ impl Command {
             Self::Network(args) => network::run(args, speak),
             Self::Project(args) => project::run(args, speak),
             Self::Node(args) => node::run(args, speak),
+            Self::Submit(args) => submit::run(&args, speak),
+            Self::Status(args) => status::run(&args, speak),
+            Self::Cancel(args) => cancel::run(&args, speak),
+            Self::Review(args) => review::run(args, speak),
+            Self::Fetch(args) => fetch::run(&args, speak),
+            Self::Verify(args) => verify::run(&args, speak),
+            Self::Aggregate(args) => aggregate::run(&args, speak),
             Self::Completion(args) => completion::run(&args, speak),
         }
     }

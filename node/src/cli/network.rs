@@ -4,6 +4,7 @@ mod carry;
 mod enrol;
 mod grant;
 mod init;
+mod offer;
 mod revoke;
 mod show;
 pub(crate) mod sign;
@@ -34,7 +35,7 @@ enum Verb {
     Status(status::Args),
     /// Show the federation: root, members, grants, projects, freshness.
     Show(show::Args),
-    /// Take statements from files into the folder.
+    /// Take statements from files into the folder, or bring them to a running node.
     Import(carry::ImportArgs),
     /// Write all statements of the folder into one file.
     Export(carry::ExportArgs),

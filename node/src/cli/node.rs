@@ -1,7 +1,7 @@
 //! `quintes node`: a node's folder and its state, one verb a file.
 
 use crate::cli::speak::Speak;
-use crate::cli::{node_check, node_init, node_run};
+use crate::cli::{node_check, node_health, node_init, node_run};
 
 /// The verbs of a node.
 #[derive(Debug, clap::Args)]
@@ -18,6 +18,8 @@ enum Verb {
     Check(node_check::Args),
     /// Run a node until it is told to stop.
     Run(node_run::Args),
+    /// Say how a running node is, and with whom it is connected.
+    Health(node_health::Args),
 }
 
 /// Runs the verb.
@@ -25,6 +27,7 @@ pub(crate) fn run(args: Args, speak: &Speak) -> anyhow::Result<()> {
     match args.verb {
         Verb::Init(args) => node_init::run(&args, speak),
         Verb::Check(args) => node_check::run(&args, speak),
+        Verb::Health(args) => node_health::run(&args, speak),
         Verb::Run(args) => node_run::run(&args, speak),
     }
 }

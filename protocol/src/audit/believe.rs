@@ -58,3 +58,20 @@ pub fn believe<'a>(statements: impl IntoIterator<Item = &'a [u8]>, network: Netw
         waiting = left;
     }
 }
+
+impl Believed {
+    /// Takes one more statement, as of its own issue; true when it is new here.
+    ///
+    /// # Errors
+    /// The verdict on it; nothing was taken.
+    pub fn learn(&mut self, bytes: &[u8]) -> Result<bool, Verdict> {
+        let signed = Signed::parse(bytes).map_err(|malformed| Verdict::Reject(malformed.into()))?;
+        if self.statements.iter().any(|known| known.id() == signed.id()) {
+            return Ok(false);
+        }
+        let statement = receive(bytes, &self.roster, signed.claims().issued)?;
+        self.roster.take(&statement);
+        self.statements.push(statement);
+        Ok(true)
+    }
+}

@@ -1,6 +1,7 @@
 //! `quintes network import` and `export`: statements travel as files where no network reaches.
 
 use crate::cli::desk::{FederationOptions, place, told};
+use crate::cli::link::LinkOptions;
 use crate::cli::speak::Speak;
 use crate::cli::words;
 use crate::clock::now;
@@ -18,6 +19,12 @@ pub(crate) struct ImportArgs {
     /// Statement files, or folders of them.
     #[arg(required = true)]
     files: Vec<PathBuf>,
+    /// Bring them to this running node instead: its folder on this machine, or its address in the network.
+    #[arg(long, value_name = "PATH|ADDRESS")]
+    node: Option<String>,
+    /// With which key to connect over the network.
+    #[arg(long, env = "QUINTES_PEER_KEY", value_name = "FILE.peer")]
+    peer_key: Option<PathBuf>,
     #[command(flatten)]
     federation: FederationOptions,
 }
@@ -34,6 +41,10 @@ pub(crate) struct ExportArgs {
 
 /// Places every statement that verifies; what does not is named, and the exit code says so.
 pub(crate) fn import(args: &ImportArgs, speak: &Speak) -> anyhow::Result<()> {
+    if args.node.is_some() {
+        let link = LinkOptions { node: args.node.clone(), peer_key: args.peer_key.clone() };
+        return super::offer::run(&args.files, &args.federation, &link, speak);
+    }
     let now = now();
     let held: BTreeSet<StatementId> = match args.federation.load(&[], now) {
         Ok(held) => held.all().map(protocol::ingress::Statement::id).collect(),

@@ -1,0 +1,226 @@
+//! `quintes review show`: everything that a decision rests on, as text that cannot pretend to be anything else.
+
+use crate::catalogue;
+use crate::cli::desk::FederationOptions;
+use crate::cli::link::{LinkOptions, online};
+use crate::cli::speak::{Speak, plain};
+use crate::door::Review;
+use crate::review::{ExamineError, Examined, examine, grouped};
+use protocol::disclosure::canonical::{print, read_csv};
+use protocol::disclosure::rules::{Finding, Verdict};
+use protocol::disclosure::table::{Role, Tier};
+use protocol::lifecycle::Phase;
+use protocol::safes::outputs::HeldOutput;
+use serde_json::{Value, json};
+
+/// The rows of a table that are shown without `--all-rows`.
+const ROWS: usize = 40;
+
+/// Which review.
+#[derive(Debug, clap::Args)]
+#[command(after_long_help = "Example:\n  quintes review show 3fa8 --node ./london")]
+pub(super) struct Args {
+    /// The beginning of the task's id.
+    id: String,
+    /// Show this output only.
+    #[arg(long = "output", value_name = "NAME")]
+    outputs: Vec<String>,
+    /// Show every row, not only the first 40.
+    #[arg(long)]
+    all_rows: bool,
+    #[command(flatten)]
+    link: LinkOptions,
+    #[command(flatten)]
+    federation: FederationOptions,
+}
+
+/// Which part of a review is shown.
+#[derive(Clone, Copy)]
+pub(super) struct Part<'a> {
+    /// Only these outputs; all when none is named.
+    pub(super) outputs: &'a [String],
+    /// Every row.
+    pub(super) all_rows: bool,
+}
+
+/// Shows.
+pub(super) fn run(args: &Args, speak: &Speak) -> anyhow::Result<()> {
+    let (review, known) = online(async {
+        let mut link = args.link.open(None).await?;
+        super::open(&mut link, &args.id, &args.federation).await
+    })?;
+    let believed = super::believed(&review, &known);
+    let note = review.note.clone();
+    if review.waiting.phase == Phase::Failed || review.outputs.is_empty() {
+        return failed(&review, speak);
+    }
+    let examined = examine(review, &believed)?;
+    let part = Part { outputs: &args.outputs, all_rows: args.all_rows };
+    let told = show(&examined, part, speak);
+    if let Some(note) = note {
+        note.lines().for_each(|line| speak.line(&plain(line)));
+    }
+    speak.answer(told);
+    Ok(())
+}
+
+/// A run that left a note and no outputs.
+fn failed(review: &Review, speak: &Speak) -> anyhow::Result<()> {
+    let waiting = &review.waiting;
+    speak.line(&format!(
+        "task {} `{}` by {}: {}",
+        waiting.task.short(),
+        plain(&waiting.title),
+        waiting.submitter,
+        waiting.phase
+    ));
+    match &review.note {
+        Some(note) => {
+            speak.line("what the run left, for your eyes only:");
+            note.lines().for_each(|line| speak.line(&format!("  {}", plain(line))));
+        }
+        None => speak.line(&ExamineError::NothingHeld.to_string()),
+    }
+    speak.answer(json!({ "task": waiting.task, "phase": waiting.phase, "note": review.note }));
+    Ok(())
+}
+
+/// Shows a checked review as data, and returns the same for `--json`.
+pub(super) fn show(examined: &Examined, part: Part<'_>, speak: &Speak) -> Value {
+    let (review, said) = (&examined.review, examined.submission.payload());
+    let signer = examined.submission.signer();
+    let name = examined.project.components.iter().find(|one| one.digest == said.component).map(|one| one.name.as_str());
+    let name =
+        name.or_else(|| catalogue::with_digest(&said.component).map(|ours| ours.name)).unwrap_or("(no name known)");
+    let mut head = vec![
+        ("task", format!("{} `{}`", examined.submission.id(), plain(&said.title))),
+        ("asked by", format!("{} of {}, key {}", signer.name, plain(&signer.organisation), signer.key.fingerprint())),
+        (
+            "project",
+            format!(
+                "{} (version {}): {}",
+                examined.project.name,
+                examined.project.version,
+                plain(&examined.project.title)
+            ),
+        ),
+        ("at", review.tre.clone()),
+        ("datasets", said.datasets.join(", ")),
+        ("component", format!("{name}, SHA-256 {}", said.component)),
+    ];
+    head.extend(said.parameters.iter().map(|(name, text)| ("parameter", format!("{name} = {}", plain(text)))));
+    head.extend(review.context.0.statements.iter().map(|sql| ("SQL that ran", plain(sql))));
+    head.extend(review.context.0.log.iter().map(|line| ("its log", plain(line))));
+    let rules = &examined.project.disclosure;
+    head.push((
+        "thresholds",
+        format!(
+            "{} subjects, p-ratio {} %, n-k share {} %, {} degrees of freedom",
+            rules.threshold, rules.p_ratio_percent, rules.nk_share_percent, rules.minimum_degrees_of_freedom
+        ),
+    ));
+    head.push(("decision", super::stands(&review.waiting)));
+    head.push(("commitment", format!("{} …  ({})", grouped(&examined.commitment.to_string()), examined.commitment)));
+    let lines: Vec<Vec<String>> = head.into_iter().map(|(label, text)| vec![label.to_owned(), text]).collect();
+    speak.table(&["", ""], &lines);
+    let mut outputs = Vec::new();
+    for output in review.outputs.iter().filter(|output| part.outputs.is_empty() || part.outputs.contains(&output.name))
+    {
+        speak.line("");
+        show_output(output, part.all_rows, speak);
+        outputs.push(told(output));
+    }
+    json!({
+        "task": examined.submission.id(), "tre": review.tre, "submitter": signer.name, "project": examined.project.name,
+        "component": said.component, "component_name": name, "parameters": said.parameters, "datasets": said.datasets,
+        "statements": review.context.0.statements, "log": review.context.0.log, "thresholds": rules,
+        "commitment": examined.commitment, "waiting": review.waiting, "outputs": outputs,
+    })
+}
+
+fn show_output(output: &HeldOutput, all_rows: bool, speak: &Speak) {
+    let report = &output.report;
+    speak.line(&format!("── {} ── {}", output.name, tier(report.tier)));
+    match read_csv(&output.bytes, &output.schema) {
+        Ok(table) => {
+            let marked = |row: usize, column: &str| {
+                report
+                    .findings
+                    .iter()
+                    .filter(|one| one.row == Some(row) && one.column.as_deref() == Some(column))
+                    .map(|one| one.verdict)
+                    .max()
+            };
+            let heading: Vec<String> = table
+                .columns
+                .iter()
+                .map(|column| format!("{} [{}]", plain(&column.name), role(&column.role)))
+                .collect();
+            let heading: Vec<&str> = heading.iter().map(String::as_str).collect();
+            let limit = if all_rows { usize::MAX } else { ROWS };
+            let rows = table.rows.iter().enumerate().take(limit).map(|(place, row)| {
+                let cells = row.iter().zip(&table.columns).map(|(cell, column)| {
+                    // A table never bends the terminal: text of components is shown, not sent.
+                    let text = plain(&print(cell));
+                    match marked(place, &column.name).filter(|verdict| *verdict >= Verdict::Review) {
+                        Some(verdict) => format!("{text} {}", symbol(verdict)),
+                        None => text,
+                    }
+                });
+                cells.collect::<Vec<String>>()
+            });
+            speak.table(&heading, &rows.collect::<Vec<_>>());
+            if table.rows.len() > limit {
+                speak.line(&format!("… {} further rows; see all with --all-rows", table.rows.len() - limit));
+            }
+        }
+        Err(error) => speak.line(&format!("✗ the bytes are not a table ({error}); do not approve them")),
+    }
+    speak.line(&format!("{} {}", symbol(report.verdict), plain(&report.summary)));
+    let rows: Vec<Vec<String>> = report.findings.iter().map(finding).collect();
+    speak.table(&["", "rule", "where", "why"], &rows);
+}
+
+fn finding(finding: &Finding) -> Vec<String> {
+    let place = match (finding.row, &finding.column) {
+        (Some(row), Some(column)) => format!("row {}, {}", row + 1, plain(column)),
+        (Some(row), None) => format!("row {}", row + 1),
+        (None, Some(column)) => plain(column),
+        (None, None) => "all of it".to_owned(),
+    };
+    vec![
+        format!("{} {}", symbol(finding.verdict), finding.verdict),
+        finding.rule.to_string(),
+        place,
+        plain(&finding.reason),
+    ]
+}
+
+fn symbol(verdict: Verdict) -> &'static str {
+    match verdict {
+        Verdict::NotApplicable => "–",
+        Verdict::Pass => "✓",
+        Verdict::Review => "?",
+        Verdict::Fail | Verdict::Refused => "✗",
+    }
+}
+
+fn tier(tier: Tier) -> &'static str {
+    match tier {
+        Tier::Witnessed => "the host computed every figure and checked it against its evidence (T1)",
+        Tier::Opaque => "the component made these figures itself; only their shape can be checked (T2)",
+    }
+}
+
+fn role(role: &Role) -> String {
+    match role {
+        Role::Key => "group".to_owned(),
+        Role::Measure(_) | Role::Opaque => role.to_string(),
+    }
+}
+
+fn told(output: &HeldOutput) -> Value {
+    json!({
+        "name": output.name, "columns": output.schema, "csv": String::from_utf8_lossy(&output.bytes), "report": output.report,
+    })
+}
