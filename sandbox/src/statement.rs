@@ -1,8 +1,8 @@
 //! The one query that is admitted: parsed, checked against what is granted, and printed again.
 //!
 //! A read-only handle is not a sandbox: every engine that was tried let a denylist down. So a query is parsed with a small grammar of our own
-//! ([`grammar`]), every node of its syntax tree must be known and allowed ([`query`], [`expression`], [`function`]), and what the engine gets
-//! is the tree printed again, never the author's bytes. [`witnessed`] adds what makes a row's subject unforgeable.
+//! (`grammar`), every node of its syntax tree must be known and allowed (`query`, `expression`, `function`), and what the engine gets
+//! is the tree printed again, never the author's bytes. `witnessed` adds what makes a row's subject unforgeable.
 
 use crate::database::Relation;
 use std::fmt;
@@ -14,9 +14,12 @@ mod grammar;
 mod query;
 mod witnessed;
 
+#[cfg(feature = "datafusion")]
 pub(crate) use function::is_allowed as is_allowed_function;
+#[cfg(feature = "datafusion")]
+pub(crate) use grammar::STACK_BYTES;
 use grammar::on_deep_stack;
-pub(crate) use grammar::{STACK_BYTES, parse};
+pub(crate) use grammar::parse;
 
 /// The longest query text, in bytes.
 pub const MAX_BYTES: usize = 32 * 1024;
@@ -97,7 +100,7 @@ pub fn admit(sql: &str, relations: &[Relation]) -> Result<Statement, StatementEr
 
 /// Admits a granted relation's bare name, or one SELECT that carries the subject column of every row unchanged.
 ///
-/// What it asks beyond [`admit`] is written in [`witnessed`]: a component must not be able to present one person's row as many subjects.
+/// What it asks beyond [`admit`] stands at the head of the module `witnessed`: a component must not be able to present one person's row as many subjects.
 pub fn admit_witnessed(relation_or_sql: &str, relations: &[Relation]) -> Result<WitnessedStatement, StatementError> {
     on_deep_stack(|| {
         let sql = match witnessed::bare_name(relation_or_sql) {

@@ -1,8 +1,8 @@
 //! DataFusion over a directory of CSV, TSV or Parquet files: the embedded engine.
 //!
 //! Opening reads every granted file once: it finds each column's type over all rows, hashes the content, and refuses a file that would
-//! surprise a query later ([`files`], [`delimited`], [`columnar`]). A query is planned from the admitted tree by a session that knows only the
-//! granted relations and the allowed functions ([`session`]), and its rows come out batch by batch ([`rows`]).
+//! surprise a query later (`files`, `delimited`, `columnar`). A query is planned from the admitted tree by a session that knows only the
+//! granted relations and the allowed functions (`session`), and its rows come out batch by batch (`rows`).
 //!
 //! One partition and one file at a time: the order of rows and the last digits of a float's sum are then the same in every run.
 
