@@ -136,8 +136,8 @@ pub enum Blocked {
     /// The project no longer counts at this TRE.
     #[error("no data owner of this TRE has a signature under the project that still counts")]
     ProjectGone,
-    /// The submitter's key is no longer good, or has another recipient now.
-    #[error("the submitter's key was revoked, or results would go to another recipient than its record names")]
+    /// The submitter's key is no longer good, has another recipient now, or its holder is no researcher of the project any more.
+    #[error("the submitter's key or grant no longer counts, or results would go to another recipient than its record names")]
     SubmitterGone,
 }
 
@@ -153,6 +153,16 @@ pub fn decide(case: &Case<'_>) -> Result<Outcome, Blocked> {
     let submitter = case.roster.holder(&case.submission.signer().key.id());
     let good = case.roster.is_key_good(&case.submission.signer().key.id(), case.now);
     if !good || submitter.and_then(|holder| holder.recipient).as_ref() != Some(&submission.reply_to) {
+        return Err(Blocked::SubmitterGone);
+    }
+    let wanted = Wanted {
+        person: &case.submission.signer().name,
+        role: Role::Researcher,
+        project: Some(&chosen.project),
+        tre,
+        datasets: &submission.datasets,
+    };
+    if case.roster.authority(&wanted, case.now).is_none() {
         return Err(Blocked::SubmitterGone);
     }
 
@@ -172,7 +182,9 @@ pub fn decide(case: &Case<'_>) -> Result<Outcome, Blocked> {
     for output in case.outputs {
         let votes = standing.iter().filter_map(|attestation| {
             let decision = attestation.payload().decisions.get(output)?;
-            Some((attestation.signer().name.as_str(), decision.approve))
+            // A no is about these bytes and stands under any version of the project; a yes is worth what the policy that it names asks.
+            let counts = !decision.approve || attestation.payload().project == chosen.statement;
+            counts.then_some((attestation.signer().name.as_str(), decision.approve))
         });
         let still = match tally(votes, chosen.project.egress.approvals) {
             Tally::Open { missing } => missing,
@@ -203,7 +215,7 @@ pub fn decide(case: &Case<'_>) -> Result<Outcome, Blocked> {
     }))
 }
 
-/// Whether an attestation is about exactly this run, under exactly this policy, by a person who counts.
+/// Whether an attestation is about exactly this run, by a person who counts under this policy.
 fn counts(case: &Case<'_>, chosen: &Chosen, attestation: &Verified<Attestation>) -> bool {
     let said = attestation.payload();
     let run = case.run.payload();
@@ -212,7 +224,6 @@ fn counts(case: &Case<'_>, chosen: &Chosen, attestation: &Verified<Attestation>)
         && said.tre == run.tre
         && said.run == case.run.id()
         && said.commitment == run.commitment
-        && said.project == chosen.statement
         && said.decisions.keys().all(|name| case.outputs.contains(name));
     let signer = attestation.signer();
     let in_time = attestation.claims().not_before <= case.now.saturating_add(case.roster.clock_skew_seconds())
