@@ -6,15 +6,20 @@ use crate::lifecycle::{Event, Phase};
 use crate::record::release::Release;
 use crate::record::run::Run;
 use crate::record::submission::TaskId;
-use crate::safes::admission::{Admission, Question, admit};
+use crate::safes::admission::{Admission, Question, admit, may_continue};
 use crate::safes::outputs::Held;
 use crate::safes::refusal::Refusal;
 use crate::tre::{Blocked, Case, Outcome, decide};
+
+/// What the Safes are asked: whether a task may start, or whether it may go on.
+type Ask = fn(&Question<'_>) -> Result<Option<Admission>, Refusal>;
 
 impl Node {
     /// Lets every open task here go as far as it can.
     pub(super) fn settle(&mut self, now: u64, step: &mut Step) {
         for task in self.active.clone() {
+            // Who called it back may have been enrolled, or made a data owner, only since.
+            self.cancel(task, now, step);
             match self.phase(&task) {
                 Some(Phase::Received) => self.consider(task, now, step),
                 Some(Phase::Running) => self.continue_running(task, now, step),
@@ -30,14 +35,15 @@ impl Node {
         self.tasks.get(task)?.here().map(|here| here.phase())
     }
 
-    fn question(&self, task: &TaskId, now: u64) -> Option<Result<Option<Admission>, Refusal>> {
+    /// Puts a task before the Safes: all that is asked of it is asked by `ask`.
+    fn question(&self, task: &TaskId, now: u64, ask: Ask) -> Option<Result<Option<Admission>, Refusal>> {
         let submission = &self.tasks.get(task)?.submission;
         let nonce = (submission.signer().name.clone(), submission.claims().nonce);
         let open = |other: &&TaskId| {
             *other != task
                 && matches!(self.phase(other), Some(Phase::Received | Phase::Admitted | Phase::Running))
         };
-        Some(admit(&Question {
+        Some(ask(&Question {
             submission,
             roster: &self.roster,
             tre: self.tre.as_ref()?,
@@ -49,7 +55,7 @@ impl Node {
     }
 
     fn consider(&mut self, task: TaskId, now: u64, step: &mut Step) {
-        let Some(answer) = self.question(&task, now) else { return };
+        let Some(answer) = self.question(&task, now, admit) else { return };
         let Some(known) = self.tasks.get_mut(&task) else { return };
         let component = known.submission.payload().component;
         let Some(local) = known.here.as_mut() else { return };
@@ -90,7 +96,7 @@ impl Node {
             if running >= room {
                 return;
             }
-            let answer = self.question(&task, now);
+            let answer = self.question(&task, now, admit);
             let Some(local) = self.tasks.get_mut(&task).and_then(|known| known.here.as_mut()) else { continue };
             match answer {
                 Some(Ok(Some(admission))) => {
@@ -116,17 +122,18 @@ impl Node {
 
     /// A revoked key has no later effect: what runs for it is stopped. A run that a crash cut short begins again once it may.
     fn continue_running(&mut self, task: TaskId, now: u64, step: &mut Step) {
-        match self.question(&task, now) {
+        match self.question(&task, now, may_continue) {
             Some(Ok(Some(admission))) => {
+                // While trust is stale nothing starts, not even again.
+                let fresh = self.roster.fresh_status(now).is_ok();
                 let Some(local) = self.tasks.get_mut(&task).and_then(|known| known.here.as_mut()) else { return };
-                if !local.executing {
+                if fresh && !local.executing {
                     local.executing = true;
                     local.admission = Some(admission.clone());
                     step.effect(Effect::Execute(Box::new(admission)));
                 }
             }
-            // It has started: time alone, a full queue or a lapsed status does not undo that.
-            None | Some(Ok(None) | Err(Refusal::StaleStatus | Refusal::Busy | Refusal::Expired)) => {}
+            None | Some(Ok(None)) => {}
             Some(Err(_)) => self.cancel_now(task, step),
         }
     }
@@ -221,13 +228,12 @@ impl Node {
         }
     }
 
-    /// Whether a release that this TRE signed is one that was decided here and still stands.
-    pub(super) fn may_release(&self, release: &Verified<Release>) -> bool {
-        self.tasks
-            .get(&release.payload().task)
-            .and_then(|known| known.here())
-            .and_then(|local| local.opening.as_ref())
-            .is_some_and(|opening| opening.allows(release.payload()))
+    /// Whether a release that this TRE signed is one that was decided here and still stands now: opening custody took time.
+    pub(super) fn may_release(&self, release: &Verified<Release>, now: u64) -> bool {
+        let task = release.payload().task;
+        let opening = self.tasks.get(&task).and_then(|known| known.here()).and_then(|local| local.opening.as_ref());
+        let Some(opening) = opening.filter(|opening| opening.allows(release.payload())) else { return false };
+        matches!(self.verdict(&task, now), Some(Ok(Outcome::Release(decided))) if decided.same_decision(opening))
     }
 
     /// Once a task is decided here, its run and its attestations are for everyone.

@@ -150,7 +150,7 @@ impl Node {
         }
         if let Statement::Release(release) = &statement {
             // Our own release counts only while the quorum that it rests on still stands.
-            if self.is_here(&release.payload().tre) && !self.may_release(release) {
+            if self.is_here(&release.payload().tre) && !self.may_release(release, now) {
                 return;
             }
         }
@@ -166,12 +166,6 @@ impl Node {
         } else {
             Effect::Tell(statement.bytes().clone())
         });
-        if let Statement::Cancellation(cancellation) = &statement {
-            self.cancel(cancellation.payload().task, now, step);
-        }
-        if let Statement::Submission(submission) = &statement {
-            self.cancel(submission.id(), now, step);
-        }
         if let Statement::Release(release) = &statement
             && self.is_here(&release.payload().tre)
         {

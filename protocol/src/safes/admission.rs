@@ -103,6 +103,18 @@ pub fn admit(question: &Question<'_>) -> Result<Option<Admission>, Refusal> {
     if !question.tre.is_configured() {
         return Err(Refusal::NotConfigured);
     }
+    people::is_in_time(question)?;
+    let admission = may_continue(question)?;
+    settings::have_room(question)?;
+    Ok(admission)
+}
+
+/// What must be so for as long as a task runs. It has started: its expiry, a status that has lapsed and a queue that is full do not undo
+/// that; a key, a grant or a project that no longer counts does.
+///
+/// # Errors
+/// The first [`Refusal`].
+pub(crate) fn may_continue(question: &Question<'_>) -> Result<Option<Admission>, Refusal> {
     people::may_ask(question)?;
     let chosen = projects::is_signed_here(question)?;
     people::is_on_project(question, &chosen.project)?;

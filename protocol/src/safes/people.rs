@@ -6,16 +6,20 @@ use crate::safes::admission::Question;
 use crate::safes::refusal::Refusal;
 use crate::trust::authority::Wanted;
 
-/// The submission is in time and new, trust is fresh, the key is good, and results can only go to its holder.
-pub(super) fn may_ask(question: &Question<'_>) -> Result<(), Refusal> {
-    let submission = question.submission;
-    if question.now >= submission.claims().expires {
+/// The submission is in time, and trust is fresh.
+pub(super) fn is_in_time(question: &Question<'_>) -> Result<(), Refusal> {
+    if question.now >= question.submission.claims().expires {
         return Err(Refusal::Expired);
     }
+    question.roster.fresh_status(question.now).map(|_| ()).map_err(|_| Refusal::StaleStatus)
+}
+
+/// The submission is new, its key is good, and results can only go to its holder.
+pub(super) fn may_ask(question: &Question<'_>) -> Result<(), Refusal> {
+    let submission = question.submission;
     if question.replayed {
         return Err(Refusal::Replayed);
     }
-    question.roster.fresh_status(question.now).map_err(|_| Refusal::StaleStatus)?;
     let key = submission.signer().key.id();
     if !question.roster.is_key_good(&key, question.now) {
         return Err(Refusal::KeyNotGood);

@@ -4,6 +4,11 @@ use crate::record::project::Project;
 use crate::safes::admission::{ComponentFacts, Question};
 use crate::safes::refusal::Refusal;
 
+/// There is room for one more task.
+pub(super) fn have_room(question: &Question<'_>) -> Result<(), Refusal> {
+    if question.open_tasks < question.tre.waiting { Ok(()) } else { Err(Refusal::Busy) }
+}
+
 /// Yes, no, or not yet: false while the component is on its way.
 pub(super) fn allow(question: &Question<'_>, project: &Project) -> Result<bool, Refusal> {
     let submission = question.submission.payload();
@@ -13,9 +18,6 @@ pub(super) fn allow(question: &Question<'_>, project: &Project) -> Result<bool, 
     }
     if submission.component_bytes > question.tre.component_bytes {
         return Err(Refusal::ComponentUnusable);
-    }
-    if question.open_tasks >= question.tre.waiting {
-        return Err(Refusal::Busy);
     }
     match question.component {
         None => Ok(false),
