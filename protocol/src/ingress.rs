@@ -194,13 +194,13 @@ pub fn receive(bytes: &[u8], roster: &Roster, now: u64) -> Result<Statement, Ver
         Kind::Root => {
             let unread = peek::<Root>(&signed)?;
             let own = unread.keys.iter().find(|key| key.key.id() == signed.key());
-            let signer = own.map(Holder::of_root_key).or_else(|| roster.root_holder(&signed.key()));
+            let signer = own.map(Holder::of_root_key).or_else(|| roster.past_root_holder(&signed.key()));
             verify(&signed, bytes, roster.network(), signer).map(Statement::Root)
         }
         Kind::KeyRecord => {
             let unread = peek::<KeyRecord>(&signed)?;
             let own = (unread.key.id() == signed.key()).then(|| Holder::of_key_record(&unread));
-            let signer = own.or_else(|| roster.root_holder(&signed.key()));
+            let signer = own.or_else(|| roster.past_root_holder(&signed.key()));
             verify(&signed, bytes, roster.network(), signer).map(Statement::KeyRecord)
         }
         Kind::Grant => known(&signed, bytes, roster).map(Statement::Grant),
@@ -256,7 +256,8 @@ fn peek<T: Payload>(signed: &Signed) -> Result<T, Verdict> {
 
 /// Kinds that only enrolled keys sign.
 fn known<T: Payload>(signed: &Signed, bytes: &[u8], roster: &Roster) -> Result<Verified<T>, Verdict> {
-    let signer = roster.holder(&signed.key());
+    // What a root person of an earlier root has signed can be believed; whether it counts is the roster's question.
+    let signer = roster.holder(&signed.key()).or_else(|| roster.past_root_holder(&signed.key()));
     if signer.is_some() && roster.is_key_revoked(&signed.key(), signed.claims().issued) {
         return Err(Verdict::Ignore(Ignored::RevokedKey));
     }

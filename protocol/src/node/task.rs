@@ -37,8 +37,9 @@ pub struct Local {
     pub(super) executing: bool,
 }
 
-/// The most attestations that are kept for one task: enough for every person of a large TRE to change their mind.
-const ATTESTATIONS: usize = 256;
+/// The most attestations of one person that are kept for one task: enough to change one's mind. Counted for each person, so that nobody can
+/// fill the room of the data owners.
+const ATTESTATIONS: usize = 16;
 
 impl Task {
     pub(super) fn new(submission: Verified<Submission>, received_here: Option<u64>) -> Self {
@@ -117,7 +118,9 @@ impl Task {
     }
 
     pub(super) fn take_attestation(&mut self, attestation: &Verified<Attestation>) {
-        if self.attestations.len() < ATTESTATIONS {
+        let said = (&attestation.signer().name, &attestation.payload().tre);
+        let same = self.attestations.iter().filter(|other| (&other.signer().name, &other.payload().tre) == said);
+        if same.count() < ATTESTATIONS {
             self.attestations.push(attestation.clone());
         }
     }

@@ -34,7 +34,7 @@ impl Roster {
                 let signer = status.signer();
                 status.payload().root_version == version
                     && self.is_root_person(&signer.name)
-                    && !self.is_key_revoked(&signer.key.id(), now)
+                    && self.is_key_good(&signer.key.id(), now)
             })
             .ok_or(Stale::Missing)?;
         // The issuer's clock may be ahead of ours by the skew that the root allows; it may not be behind.

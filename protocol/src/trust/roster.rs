@@ -81,8 +81,9 @@ pub struct Roster {
     pub(crate) statuses: BTreeMap<(u64, StatementId), Verified<Status>>,
 }
 
-/// How many statuses are kept: older ones prove nothing that a newer one does not.
-const STATUSES_KEPT: usize = 64;
+/// How many statuses of one person are kept: older ones prove nothing that a newer one does not. Counted for each person, because anyone who
+/// is enrolled can sign one, and only those of root persons ever count.
+const STATUSES_KEPT: usize = 16;
 
 /// How many proposed roots are kept.
 const ROOT_CANDIDATES: usize = 64;
@@ -127,10 +128,15 @@ impl Roster {
     pub fn take(&mut self, statement: &Statement) {
         match statement {
             Statement::Root(root) => {
-                // Anyone may propose a root to itself; only as many are kept as a federation could ever discuss.
+                // Anyone may propose a root to itself; those that no root person has signed make room for others.
                 if self.root_candidates.len() >= ROOT_CANDIDATES {
-                    let accepted: BTreeSet<Digest> = self.roots.iter().map(|(digest, _)| *digest).collect();
-                    self.root_candidates.retain(|digest, _| accepted.contains(digest));
+                    let mut digests: BTreeSet<Digest> = self.roots.iter().map(|(digest, _)| *digest).collect();
+                    digests.insert(Digest(self.network.0));
+                    let persons: BTreeSet<KeyId> =
+                        self.root().into_iter().flat_map(|root| &root.keys).map(|key| key.key.id()).collect();
+                    self.root_candidates.retain(|digest, candidate| {
+                        digests.contains(digest) || candidate.signatures.keys().any(|key| persons.contains(key))
+                    });
                 }
                 cosign(&mut self.root_candidates, root);
                 self.advance_root();
@@ -152,8 +158,11 @@ impl Roster {
             }
             Statement::Status(status) => {
                 self.statuses.insert((status.payload().epoch, status.id()), status.clone());
-                while self.statuses.len() > STATUSES_KEPT {
-                    self.statuses.pop_first();
+                let by = &status.signer().name;
+                let own = |(_, other): &(&(u64, StatementId), &Verified<Status>)| other.signer().name == *by;
+                if self.statuses.iter().filter(own).count() > STATUSES_KEPT {
+                    let oldest = self.statuses.iter().find(own).map(|(place, _)| *place);
+                    oldest.map(|place| self.statuses.remove(&place));
                 }
             }
             Statement::Submission(_)
@@ -194,14 +203,17 @@ impl Roster {
         }
     }
 
-    /// The root person that holds this key, in any accepted root.
+    /// The root person that holds this key in the current root. A key that a root leaves out counts no more, and neither does what it has
+    /// enrolled, unless a key of the current root has signed that too (The Update Framework, section 6.1).
     pub(crate) fn root_holder(&self, key: &KeyId) -> Option<Holder> {
-        self.roots
-            .iter()
-            .rev()
-            .flat_map(|(_, root)| &root.keys)
-            .find(|root_key| root_key.key.id() == *key)
-            .map(Holder::of_root_key)
+        let root = self.root()?;
+        root.keys.iter().find(|root_key| root_key.key.id() == *key).map(Holder::of_root_key)
+    }
+
+    /// The root person that held this key in any accepted root: who may have signed one root or the next.
+    pub(crate) fn past_root_holder(&self, key: &KeyId) -> Option<Holder> {
+        let keys = self.roots.iter().rev().flat_map(|(_, root)| &root.keys);
+        keys.into_iter().find(|root_key| root_key.key.id() == *key).map(Holder::of_root_key)
     }
 
     /// Whether the person is a root person now.
@@ -249,7 +261,12 @@ impl Roster {
         self.holder(key).is_some() && !self.is_key_revoked(key, at)
     }
 
-    /// Whether a statement was revoked by `at`, by someone who may: its issuer, an ancestor's issuer or a root person.
+    /// Whether the person is a root person or was one: what such a person has revoked stays revoked under every later root.
+    fn was_root_person(&self, person: &str) -> bool {
+        self.roots.iter().any(|(_, root)| root.persons().contains(person))
+    }
+
+    /// Whether a statement was revoked by `at`, by someone who may: its issuer, an ancestor's issuer or a root person of any root.
     pub(crate) fn is_revoked(&self, target: &StatementId, issuer: &str, parent: Option<&StatementId>, at: u64) -> bool {
         let mut issuers = vec![issuer.to_owned()];
         let mut ancestor = parent.and_then(|id| self.grants.get(id));
@@ -262,7 +279,7 @@ impl Roster {
         }
         self.revocations.get(target).into_iter().flatten().any(|revocation| {
             let by = &revocation.signer().name;
-            revocation.claims().issued <= at && (issuers.contains(by) || self.is_root_person(by))
+            revocation.claims().issued <= at && (issuers.contains(by) || self.was_root_person(by))
         })
     }
 
