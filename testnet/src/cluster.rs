@@ -58,7 +58,12 @@ impl Cluster {
     ///
     /// # Errors
     /// When the folder is not empty, or a verb fails.
-    pub async fn found(program: Program, folder: Option<&Path>, plan: Plan, narrator: Narrator) -> anyhow::Result<Self> {
+    pub async fn found(
+        program: Program,
+        folder: Option<&Path>,
+        plan: Plan,
+        narrator: Narrator,
+    ) -> anyhow::Result<Self> {
         let folder_kept = match folder {
             Some(path) => {
                 fs::create_dir_all(path).with_context(|| format!("`{}` cannot be made", path.display()))?;
@@ -136,14 +141,18 @@ impl Cluster {
         let log = self.layout.log(name);
         let watch = self.watch(name);
         let node = self.nodes.get_mut(name).ok_or_else(|| anyhow!("{name} does not run"))?;
-        watch::until(READY, || format!("{name} is not ready; see `{}`", log.display()), async || {
-            if let Some(code) = node.ended() {
-                bail!("{name} ended with {code:?}; see `{}`", log.display());
-            }
-            let Ok(health) = watch.health().await else { return Ok(None) };
-            let connected = !health.peers.is_empty() || name == HUB;
-            Ok((connected && health.freshness.is_ok()).then_some(()))
-        })
+        watch::until(
+            READY,
+            || format!("{name} is not ready; see `{}`", log.display()),
+            async || {
+                if let Some(code) = node.ended() {
+                    bail!("{name} ended with {code:?}; see `{}`", log.display());
+                }
+                let Ok(health) = watch.health().await else { return Ok(None) };
+                let connected = !health.peers.is_empty() || name == HUB;
+                Ok((connected && health.freshness.is_ok()).then_some(()))
+            },
+        )
         .await
     }
 

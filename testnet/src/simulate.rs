@@ -78,7 +78,10 @@ pub fn sim(args: &SimArgs) -> anyhow::Result<bool> {
         let path = file::write(&args.out, outcome, &options)?;
         let path = path.map(|path| path.display().to_string());
         for violation in &outcome.violations {
-            narrator.say(&format!("seed {}: {} does not hold after event {}", outcome.seed, violation.invariant, violation.event));
+            narrator.say(&format!(
+                "seed {}: {} does not hold after event {}",
+                outcome.seed, violation.invariant, violation.event
+            ));
         }
         if let Some(path) = &path {
             narrator.say(&format!("  see it again: testnet replay {path}"));

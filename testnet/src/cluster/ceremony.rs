@@ -79,8 +79,7 @@ pub(super) async fn found(layout: &Layout, runner: &Runner) -> anyhow::Result<St
         words.map(ToOwned::to_owned).to_vec()
     };
     must(runner, &new_key(ROOT, OFFICE), Show::Lines(1)).await?;
-    let init =
-        ["network", "init", FEDERATION, "--person", ROOT, "--organisation", OFFICE, "--key", &root_key, "--yes"];
+    let init = ["network", "init", FEDERATION, "--person", ROOT, "--organisation", OFFICE, "--key", &root_key, "--yes"];
     runner.must(&init, Show::Lines(1)).await?;
     for (index, (name, organisation)) in people.iter().enumerate() {
         let show = if index == 0 { Show::Lines(1) } else { Show::Command };
@@ -108,15 +107,34 @@ pub(super) async fn found(layout: &Layout, runner: &Runner) -> anyhow::Result<St
         ["project", "new", PROJECT, "--title", "Glycaemia and blood pressure"].map(ToOwned::to_owned).to_vec();
     project.extend(TRES.iter().flat_map(|(tre, ..)| ["--tre".to_owned(), (*tre).to_owned()]));
     let component = |name: &str| format!("{name}=components/{name}.wasm");
-    let rest = ["--dataset", DATASET, "--admin", first_owner, "--component", &component("statistics"), "--component", &component("sql")];
+    let rest = [
+        "--dataset",
+        DATASET,
+        "--admin",
+        first_owner,
+        "--component",
+        &component("statistics"),
+        "--component",
+        &component("sql"),
+    ];
     project.extend(rest.map(ToOwned::to_owned));
     project.extend(["--key".to_owned(), key(first_owner), "--yes".to_owned()]);
     must(runner, &project, Show::Lines(1)).await?;
     for (_, owner, _) in &TRES[1..] {
         runner.must(&["project", "sign", PROJECT, "--key", &key(owner), "--yes"], Show::Command).await?;
     }
-    let grant =
-        ["network", "grant", RESEARCHER, "--role", "researcher", "--project", PROJECT, "--key", &key(first_owner), "--yes"];
+    let grant = [
+        "network",
+        "grant",
+        RESEARCHER,
+        "--role",
+        "researcher",
+        "--project",
+        PROJECT,
+        "--key",
+        &key(first_owner),
+        "--yes",
+    ];
     runner.must(&grant, Show::Command).await?;
     runner.must(&["network", "status", "--key", &root_key, "--yes"], Show::Lines(1)).await?;
     Ok(address)
@@ -125,7 +143,8 @@ pub(super) async fn found(layout: &Layout, runner: &Runner) -> anyhow::Result<St
 /// Makes the folders of the hub and of every TRE, which dial the hub alone.
 async fn nodes(layout: &Layout, runner: &Runner) -> anyhow::Result<String> {
     let listen = format!("/ip4/127.0.0.1/tcp/{}", free_port()?);
-    let hub = ["node", "init", "nodes/hub", "--name", HUB, "--kind", "hub", "--organisation", OFFICE, "--listen", &listen];
+    let hub =
+        ["node", "init", "nodes/hub", "--name", HUB, "--kind", "hub", "--organisation", OFFICE, "--listen", &listen];
     let made = runner.must(&[hub.as_slice(), &["--json"]].concat(), Show::Nothing).await?.json()?;
     runner.narrator.command(&super::program::line(&hub), "", Show::Command);
     let peer = made["peer"].as_str().ok_or_else(|| anyhow!("`quintes node init` did not say the hub's peer id"))?;
@@ -133,8 +152,23 @@ async fn nodes(layout: &Layout, runner: &Runner) -> anyhow::Result<String> {
     for (tre, owner, organisation) in TRES {
         let (folder, data) = (format!("nodes/{tre}"), format!("data/{tre}"));
         let init = [
-            "node", "init", &folder, "--name", tre, "--kind", "tre", "--organisation", organisation, "--dial", &address,
-            "--data", &data, "--dataset", DATASET, "--data-owner", owner,
+            "node",
+            "init",
+            &folder,
+            "--name",
+            tre,
+            "--kind",
+            "tre",
+            "--organisation",
+            organisation,
+            "--dial",
+            &address,
+            "--data",
+            &data,
+            "--dataset",
+            DATASET,
+            "--data-owner",
+            owner,
         ];
         runner.must(&init, Show::Command).await?;
     }

@@ -15,11 +15,8 @@ pub const ROOT: &str = "alice";
 /// The researcher.
 pub const RESEARCHER: &str = "erin";
 /// Each TRE with its data owner and its organisation.
-pub const TRES: [(&str, &str, &str); 3] = [
-    ("tre-a", "bob", "Hospital A"),
-    ("tre-b", "carol", "Hospital B"),
-    ("tre-c", "dave", "Hospital C"),
-];
+pub const TRES: [(&str, &str, &str); 3] =
+    [("tre-a", "bob", "Hospital A"), ("tre-b", "carol", "Hospital B"), ("tre-c", "dave", "Hospital C")];
 
 /// The data owner of a TRE.
 #[must_use]

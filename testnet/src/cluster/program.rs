@@ -136,7 +136,11 @@ impl Runner {
 pub fn line(args: &[&str]) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=,@+%".contains(c);
     let quoted = args.iter().map(|arg| {
-        if !arg.is_empty() && arg.chars().all(plain) { (*arg).to_owned() } else { format!("'{}'", arg.replace('\'', r"'\''")) }
+        if !arg.is_empty() && arg.chars().all(plain) {
+            (*arg).to_owned()
+        } else {
+            format!("'{}'", arg.replace('\'', r"'\''"))
+        }
     });
     std::iter::once("quintes".to_owned()).chain(quoted).collect::<Vec<_>>().join(" ")
 }
@@ -147,7 +151,10 @@ mod tests {
 
     #[test]
     fn a_shell_reads_the_line_as_it_was_run() {
-        assert_eq!(line(&["key", "new", "bob", "--organisation", "St Mary's"]), r"quintes key new bob --organisation 'St Mary'\''s'");
+        assert_eq!(
+            line(&["key", "new", "bob", "--organisation", "St Mary's"]),
+            r"quintes key new bob --organisation 'St Mary'\''s'"
+        );
         assert_eq!(line(&["x", "", "a=b"]), "quintes x '' a=b");
     }
 }

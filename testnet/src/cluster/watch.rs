@@ -87,20 +87,24 @@ impl Watch {
     /// # Errors
     /// When it is not in time, or has come to another end.
     pub async fn until_phase(&self, task: &TaskId, wanted: Phase, patience: Duration) -> anyhow::Result<()> {
-        until(patience, || format!("{} is not {wanted} at {}", task.short(), self.name), async || {
-            let phase = self.phase(task).await?;
-            match phase {
-                Some(phase) if phase == wanted => Ok(Some(())),
-                Some(phase) if phase.is_terminal() => bail!("{} is {phase} at {}", task.short(), self.name),
-                _ => {
-                    let refusals = self.health().await?.refusals;
-                    if phase.is_none() && !refusals.is_empty() && wanted != Phase::Refused {
-                        bail!("{} has refused: {refusals:?}", self.name);
+        until(
+            patience,
+            || format!("{} is not {wanted} at {}", task.short(), self.name),
+            async || {
+                let phase = self.phase(task).await?;
+                match phase {
+                    Some(phase) if phase == wanted => Ok(Some(())),
+                    Some(phase) if phase.is_terminal() => bail!("{} is {phase} at {}", task.short(), self.name),
+                    _ => {
+                        let refusals = self.health().await?.refusals;
+                        if phase.is_none() && !refusals.is_empty() && wanted != Phase::Refused {
+                            bail!("{} has refused: {refusals:?}", self.name);
+                        }
+                        Ok(None)
                     }
-                    Ok(None)
                 }
-            }
-        })
+            },
+        )
         .await
     }
 
