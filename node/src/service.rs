@@ -133,7 +133,8 @@ pub async fn run(
     let exchange = Exchange::new(handle.clone(), network.clone(), store.clone());
     let execution = match settings.tre {
         Some(_) => Some(Execution {
-            engine: Engine::new(Metering::Epochs)?,
+            // Counting instructions costs 12 to 20 %: only where the operator limits them.
+            engine: Engine::new(if settings.limits.fuel.is_some() { Metering::EpochsAndFuel } else { Metering::Epochs })?,
             datasets: settings.datasets,
             limits: settings.limits,
             store: store.clone(),

@@ -44,6 +44,7 @@ pub(crate) struct Args {
 /// Runs the node until a signal.
 pub(crate) fn run(args: &Args, speak: &Speak) -> anyhow::Result<()> {
     let config = Config::read(&args.config)?;
+    keep_panics_quiet();
     listen_to_ourselves(args.log, config.log.json);
     // A node that is not ready for tasks starts all the same and refuses them; what is missing is said here and by `node check`.
     for finding in findings(&args.config, now()) {
@@ -93,6 +94,14 @@ async fn until_told(settings: Settings, identity: Identity, speak: &Speak) -> an
     })
     .await?;
     Ok(())
+}
+
+/// A panic's message may hold a row: only the place goes to the log (threat 41). The task that panicked fails; the node goes on.
+fn keep_panics_quiet() {
+    std::panic::set_hook(Box::new(|panic| {
+        let place = panic.location().map_or_else(|| "an unknown place".to_owned(), ToString::to_string);
+        tracing::error!(place, "a fault in the program; please report the place");
+    }));
 }
 
 /// Writes our own log to stderr, and nobody else's.
