@@ -16,11 +16,11 @@ mod watch;
 
 pub use ceremony::{FORMATS, Plan, free_port, generate};
 pub use layout::{DATASET, FEDERATION, HUB, Layout, PROJECT, RESEARCHER, ROOT, TRES, owner_of};
-pub use process::NodeProcess;
+pub use process::{NodeProcess, peak_rss_mb};
 pub use program::{AS_QUINTES, Program, Runner, Said, line};
 pub use watch::Watch;
 
-use crate::narrate::Narrator;
+use crate::narrate::{Narrator, Show};
 use anyhow::{Context as _, anyhow, bail};
 use std::collections::BTreeMap;
 use std::fs;
@@ -83,6 +83,22 @@ impl Cluster {
         ceremony::generate(&layout, plan, &runner).await?;
         let hub = ceremony::found(&layout, &runner).await?;
         Ok(Self { layout, runner, hub, log_level: "info", nodes: BTreeMap::new(), folder: folder_kept })
+    }
+
+    /// A federation that was founded in this folder before; its status is made fresh.
+    ///
+    /// # Errors
+    /// When the folder holds none.
+    pub async fn reopen(program: Program, folder: &Path, narrator: Narrator) -> anyhow::Result<Self> {
+        let root = std::path::absolute(folder)?;
+        let layout = Layout::new(&root);
+        let config = layout.node(TRES[0].0).join("node.toml");
+        let config = node::config::Config::read(&config)
+            .with_context(|| format!("`{}` holds no test federation; name another folder", root.display()))?;
+        let hub = config.dial.first().ok_or_else(|| anyhow!("{} dials nobody", TRES[0].0))?.to_string();
+        let runner = Runner { program, folder: root, narrator };
+        runner.must(&["network", "status", "--key", &format!("people/{ROOT}"), "--yes"], Show::Command).await?;
+        Ok(Self { layout, runner, hub, log_level: "info", nodes: BTreeMap::new(), folder: Folder::Kept })
     }
 
     /// Lets a temporary folder stay.

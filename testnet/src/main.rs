@@ -31,13 +31,22 @@ fn main() -> ExitCode {
     if std::env::args_os().nth(1).is_some_and(|first| first == AS_QUINTES) {
         return node::cli::run_from(std::env::args_os().skip(1));
     }
-    let ended = match Cli::parse().command {
+    if let (Some(first), Some(folder)) = (std::env::args_os().nth(1), std::env::args_os().nth(2))
+        && first == bench::AS_BARE
+    {
+        return ended(bench::live_bare(folder.as_ref()).map(|()| true));
+    }
+    ended(match Cli::parse().command {
         Command::Demo(args) => demo::run(&args),
         Command::Up(args) => up::run(&args),
         Command::Bench(args) => bench::run(&args),
         Command::Sim(args) => simulate::sim(&args),
         Command::Replay(args) => simulate::replay(&args),
-    };
+    })
+}
+
+/// Done, or not as it should be, or not at all.
+fn ended(ended: anyhow::Result<bool>) -> ExitCode {
     match ended {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,

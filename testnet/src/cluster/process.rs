@@ -82,12 +82,18 @@ impl NodeProcess {
         self.child.kill().await.context("a node cannot be killed")
     }
 
-    /// The most memory that it has held, in MiB (`VmHWM` of proc_pid_status(5)); none where the system does not say.
+    /// The most memory that it has held, in MiB; none where the system does not say.
     #[must_use]
     pub fn peak_rss_mb(&self) -> Option<f64> {
-        let status = fs::read_to_string(format!("/proc/{}/status", self.pid)).ok()?;
-        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
-        let kib: f64 = line.split_whitespace().next()?.parse().ok()?;
-        Some(kib / 1024.0)
+        peak_rss_mb(self.pid)
     }
+}
+
+/// The most memory that a process has held, in MiB (`VmHWM` of proc_pid_status(5)); none where the system does not say.
+#[must_use]
+pub fn peak_rss_mb(pid: u32) -> Option<f64> {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    let kib: f64 = line.split_whitespace().next()?.parse().ok()?;
+    Some(kib / 1024.0)
 }
