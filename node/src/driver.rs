@@ -24,12 +24,18 @@ const PENDING: usize = 1_000;
 /// How often time passes for the core.
 const TICK: Duration = Duration::from_secs(1);
 
+/// A look at the state as of the last commit.
+type Look = Box<dyn FnOnce(&Node, &Journal) + Send>;
+
+/// What became of an offered statement.
+type Taken = Result<StatementId, Verdict>;
+
 /// What the driver is asked.
 enum Message {
-    Statement { bytes: Vec<u8>, reply: oneshot::Sender<Result<StatementId, Verdict>> },
+    Statement { bytes: Vec<u8>, reply: oneshot::Sender<Taken> },
     Held { held: Box<Held>, run: Vec<u8> },
     Input(Box<Input>),
-    Read(Box<dyn FnOnce(&Node, &Journal) + Send>),
+    Read(Look),
 }
 
 /// Why the driver did not answer.
@@ -100,8 +106,8 @@ pub fn new(core: Node, journal: Journal) -> (Driver, Handle) {
 struct Round {
     records: Vec<Record>,
     effects: Vec<Effect>,
-    replies: Vec<(oneshot::Sender<Result<StatementId, Verdict>>, Result<StatementId, Verdict>)>,
-    reads: Vec<Box<dyn FnOnce(&Node, &Journal) + Send>>,
+    replies: Vec<(oneshot::Sender<Taken>, Taken)>,
+    reads: Vec<Look>,
 }
 
 impl Driver {

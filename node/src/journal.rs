@@ -139,8 +139,8 @@ mod tests {
         let started = Record::Started { task: StatementId::of(b"task") };
         {
             let mut journal = Journal::open(&path).unwrap();
-            journal.append(&[statement.clone()]).unwrap();
-            journal.append(&[started.clone()]).unwrap();
+            journal.append(std::slice::from_ref(&statement)).unwrap();
+            journal.append(std::slice::from_ref(&started)).unwrap();
             assert!(matches!(Journal::open(&path), Err(JournalError::Open(_))), "one process at a time");
         }
         let journal = Journal::open(&path).unwrap();
