@@ -73,7 +73,7 @@ pub fn live(folder: &Path) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     commits(folder, 1).context("the bare process has no database")?;
     let database = Database::open(folder.join("bare.redb"))?;
-    runtime.block_on(tokio::time::sleep(Duration::from_secs(3_600)));
+    runtime.block_on(async { tokio::time::sleep(Duration::from_secs(3_600)).await });
     drop(database);
     Ok(())
 }
