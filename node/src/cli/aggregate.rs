@@ -54,17 +54,18 @@ struct Gathered {
 pub(crate) fn run(args: &Args, speak: &Speak) -> anyhow::Result<()> {
     let gathered = gather(args)?;
     let merged = aggregate(gathered.answers).context("the parts cannot be merged")?;
+    let mut plotted = false;
     for (name, output) in &merged.outputs {
         speak.line(&format!("{name}: {} from {}", rows(&output.table), output.contributors.join(", ")));
         show(&output.table, speak);
-        match histogram_of(&output.table).filter(|_| args.plot) {
-            Some(bins) => plot::bars(&bins, width()).iter().for_each(|line| speak.line(line)),
-            None if args.plot => {
-                speak.say(&format!("{name} is no histogram: one numeric column to group by, and a count"))
-            }
-            None => {}
+        if let Some(bins) = histogram_of(&output.table).filter(|_| args.plot) {
+            plot::bars(&bins, width()).iter().for_each(|line| speak.line(line));
+            plotted = true;
         }
         speak.line("");
+    }
+    if args.plot && !plotted {
+        speak.warn("none of the outputs is a histogram: one numeric column to group by, and a count");
     }
     let states = merged.contributions.iter().map(|one| vec![one.tre.clone(), state(&one.state)]);
     speak.table(&["TRE", "share"], &states.collect::<Vec<_>>());

@@ -3,7 +3,7 @@
 mod ciphertext;
 
 use crate::cli::desk::FederationOptions;
-use crate::cli::link::{Known, Link, LinkOptions, beside, online};
+use crate::cli::link::{Link, LinkOptions, beside, online};
 use crate::cli::passphrase::PassphraseOption;
 use crate::cli::speak::{AlreadySaid, Speak, plain};
 use crate::cli::tasks::{self, Followed};
@@ -15,7 +15,6 @@ use protocol::audit::{Believed, Fate, Report, Verdict};
 use protocol::delivery::Delivery;
 use protocol::record::release::Release;
 use protocol::record::submission::TaskId;
-use protocol::wire::id::StatementId;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -75,11 +74,11 @@ pub(crate) fn run(args: &Args, speak: &Speak) -> anyhow::Result<()> {
     online(async {
         let mut link = args.link.open(Some(&args.key)).await?;
         let task = tasks::find(&mut link, &args.id).await?;
-        let known = link.known(&args.federation).await?;
+        let mut known = link.known(&args.federation).await?;
         if args.wait {
-            tasks::watch(&mut link, &known, task, args.timeout.map(Duration::from_secs), speak).await?;
+            tasks::watch(&mut link, &mut known, task, args.timeout.map(Duration::from_secs), speak).await?;
         }
-        let known = link.known(&args.federation).await?;
+        known.refresh(&mut link).await?;
         let (followed, believed) = tasks::follow(&mut link, &known, task).await?;
         let wanted = wanted(&args.tres, &followed)?;
         let dir = args.out.clone().unwrap_or_else(|| PathBuf::from(task.short()));
@@ -98,7 +97,7 @@ pub(crate) fn run(args: &Args, speak: &Speak) -> anyhow::Result<()> {
             };
             parts.insert(tre, part);
         }
-        let report = folder::conclude(&dir, &chain(&believed, task, &known), known.network)?;
+        let report = folder::conclude(&dir, &chain(&believed), known.network)?;
         tell(&dir, &report, &parts, task, speak)
     })
 }
@@ -146,12 +145,8 @@ async fn fetch(
 }
 
 /// The statements that the folder keeps: everything about trust and everything about the task that is believed.
-fn chain(believed: &Believed, task: TaskId, known: &Known) -> Vec<Vec<u8>> {
-    let refused: BTreeSet<StatementId> = believed.refused.iter().map(|(id, _)| *id).collect();
-    debug_assert!(believed.statements.iter().any(|statement| statement.id() == task), "the task was followed");
-    debug_assert!(known.network == *believed.roster.network(), "both are of one federation");
-    let statements = believed.statements.iter().filter(|statement| !refused.contains(&statement.id()));
-    statements.map(|statement| statement.bytes().to_vec()).collect()
+fn chain(believed: &Believed) -> Vec<Vec<u8>> {
+    believed.statements.iter().map(|statement| statement.bytes().to_vec()).collect()
 }
 
 fn tell(

@@ -276,15 +276,25 @@ impl Link {
             let local = crate::statements::load(std::slice::from_ref(&options.federation), Some(network), now())?;
             statements.extend(local.all().map(|statement| statement.bytes().to_vec()));
         }
-        let held: BTreeSet<StatementId> = statements.iter().map(|bytes| StatementId::of(bytes)).collect();
-        let missing: Vec<StatementId> =
-            self.inventory(&TRUST).await?.into_iter().filter(|id| !held.contains(id)).collect();
-        statements.extend(self.statements(&missing).await?);
-        Ok(Known { network, statements })
+        let mut known = Known { network, statements };
+        known.refresh(self).await?;
+        Ok(known)
     }
 }
 
 impl Known {
+    /// Asks the node for what it has learnt since.
+    ///
+    /// # Errors
+    /// When the conversation breaks.
+    pub(crate) async fn refresh(&mut self, link: &mut Link) -> anyhow::Result<()> {
+        let held: BTreeSet<StatementId> = self.statements.iter().map(|bytes| StatementId::of(bytes)).collect();
+        let ids = link.inventory(&TRUST).await?;
+        let missing: Vec<StatementId> = ids.into_iter().filter(|id| !held.contains(id)).collect();
+        self.statements.extend(link.statements(&missing).await?);
+        Ok(())
+    }
+
     /// What counts now.
     pub(crate) fn now(&self) -> Federation {
         let mut federation = Federation::empty(self.network);

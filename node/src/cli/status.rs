@@ -49,16 +49,11 @@ pub(crate) fn run(args: &Args, speak: &Speak) -> anyhow::Result<()> {
         let mut link = args.link.open(args.key.as_deref()).await?;
         let Some(prefix) = &args.id else { return list(args, &mut link, speak).await };
         let task = tasks::find(&mut link, prefix).await?;
-        let known = link.known(&args.federation).await?;
+        let mut known = link.known(&args.federation).await?;
         if args.watch {
             let timeout = args.timeout.map(Duration::from_secs);
-            let followed = tasks::watch(&mut link, &known, task, timeout, speak).await?;
-            followed.show(speak);
-            let outcome = tasks::conclude(&followed);
-            if outcome.is_ok() {
-                speak.answer(followed.told());
-            }
-            return outcome;
+            let followed = tasks::watch(&mut link, &mut known, task, timeout, speak).await?;
+            return tasks::conclude(&followed, speak);
         }
         let (followed, _) = tasks::follow(&mut link, &known, task).await?;
         let said = followed.submission.payload();

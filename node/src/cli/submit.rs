@@ -5,7 +5,7 @@ mod foresee;
 
 use crate::cli::date::utc;
 use crate::cli::desk::{Desk, FederationOptions, SigningOptions};
-use crate::cli::link::{LinkOptions, online};
+use crate::cli::link::{LinkOptions, beside, online};
 use crate::cli::speak::{Speak, plain};
 use crate::cli::tasks;
 use crate::cli::words::{Words, listed};
@@ -137,7 +137,7 @@ pub(crate) fn run(args: &Args, speak: &Speak) -> anyhow::Result<()> {
     let signer = args.signing.open(speak)?;
     online(async {
         let mut link = args.link.open(Some(&args.signing.key)).await?;
-        let known = link.known(&args.federation).await?;
+        let mut known = link.known(&args.federation).await?;
         let now = now();
         let mut desk = Desk::at(known.now(), &args.federation.federation, signer, args.signing.yes, now, speak);
         let me = desk.me()?;
@@ -151,6 +151,13 @@ pub(crate) fn run(args: &Args, speak: &Speak) -> anyhow::Result<()> {
         for problem in &problems {
             speak.warn(problem);
         }
+        let identity = beside(&args.signing.key, "age");
+        if !identity.exists() {
+            speak.warn(&format!(
+                "results could not be decrypted here: there is no `{}`; have it ready for `quintes fetch --identity`",
+                identity.display()
+            ));
+        }
         let words = words(&submission, &component, now + args.days * DAY);
         let statement = desk.sign_unplaced(&submission, &me.name, args.days * DAY, &words)?;
         link.store(&component.bytes).await?;
@@ -162,15 +169,8 @@ pub(crate) fn run(args: &Args, speak: &Speak) -> anyhow::Result<()> {
             return Ok(());
         }
         let timeout = args.timeout.map(Duration::from_secs);
-        let followed = tasks::watch(&mut link, &known, statement.id(), timeout, speak).await?;
-        followed.show(speak);
-        let mut told = followed.told();
-        let outcome = tasks::conclude(&followed);
-        told["ok"] = json!(outcome.is_ok());
-        if outcome.is_ok() {
-            speak.answer(told);
-        }
-        outcome
+        let followed = tasks::watch(&mut link, &mut known, statement.id(), timeout, speak).await?;
+        tasks::conclude(&followed, speak)
     })
 }
 

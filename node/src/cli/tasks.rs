@@ -1,7 +1,7 @@
 //! Tasks as people follow them: found by the beginning of their id, told TRE by TRE in words, watched until every TRE has ended.
 
 use crate::cli::link::{Known, Link};
-use crate::cli::speak::{Speak, plain};
+use crate::cli::speak::{AlreadySaid, Speak, plain};
 use anyhow::bail;
 use indicatif::ProgressBar;
 use protocol::audit::Believed;
@@ -17,6 +17,9 @@ use std::time::{Duration, Instant};
 
 /// How often a node is asked while somebody waits.
 const POLL: Duration = Duration::from_millis(300);
+
+/// How often the federation is asked for while statements come that nobody here can place.
+const AGAIN: Duration = Duration::from_secs(2);
 
 /// Where a task stands at one TRE.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -212,12 +215,12 @@ pub(crate) async fn follow(link: &mut Link, known: &Known, task: TaskId) -> anyh
 /// When the conversation breaks.
 pub(crate) async fn watch(
     link: &mut Link,
-    known: &Known,
+    known: &mut Known,
     task: TaskId,
     timeout: Option<Duration>,
     speak: &Speak,
 ) -> anyhow::Result<Followed> {
-    let begun = Instant::now();
+    let (begun, mut refreshed) = (Instant::now(), Instant::now());
     let (mut followed, mut believed) = follow(link, known, task).await?;
     let several = speak.several();
     let mut lines: BTreeMap<String, (ProgressBar, Option<Standing>)> = BTreeMap::new();
@@ -252,13 +255,15 @@ pub(crate) async fn watch(
         }
         tokio::time::sleep(POLL).await;
         let about = link.about(task).await?.unwrap_or_default();
-        let mut unbelieved = 0;
+        let mut strangers = 0_usize;
         for bytes in &about {
-            unbelieved += usize::from(believed.learn(bytes).is_err());
+            strangers += usize::from(believed.learn(bytes).is_err());
         }
-        if unbelieved > 0 {
-            // Somebody may have been enrolled meanwhile. A statement that nobody believes is left to the next look.
-            tokio::time::sleep(POLL).await;
+        if strangers > 0 && refreshed.elapsed() >= AGAIN {
+            // Somebody may have been enrolled since.
+            refreshed = Instant::now();
+            known.refresh(link).await?;
+            believed = known.with(&about);
         }
         if let Some(now) = Followed::of(task, &believed) {
             followed = now;
@@ -266,11 +271,29 @@ pub(crate) async fn watch(
     }
 }
 
-/// What to say and how to end when somebody has waited.
+/// Shows how it ended for somebody who has waited.
 ///
 /// # Errors
-/// When nothing was released: that is the exit code.
-pub(crate) fn conclude(followed: &Followed) -> anyhow::Result<()> {
+/// When it has not, or nothing was released: that is the exit code.
+pub(crate) fn conclude(followed: &Followed, speak: &Speak) -> anyhow::Result<()> {
+    followed.show(speak);
+    let mut told = followed.told();
+    let outcome = outcome(followed);
+    if let Err(error) = &outcome {
+        told["ok"] = json!(false);
+        told["error"] = json!(error.to_string());
+    }
+    speak.answer(told);
+    match outcome {
+        Err(error) if speak.is_json() => {
+            speak.say(&error.to_string());
+            Err(AlreadySaid.into())
+        }
+        outcome => outcome,
+    }
+}
+
+fn outcome(followed: &Followed) -> anyhow::Result<()> {
     let id = followed.submission.id().short();
     if !followed.has_ended() {
         let open: Vec<&str> =
