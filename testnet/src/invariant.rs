@@ -32,11 +32,7 @@ impl Cursor {
     /// Everything that is there now was looked at.
     #[must_use]
     pub fn at_end_of(host: &Host) -> Self {
-        Self {
-            records: host.ledger.entries.len(),
-            performed: host.performed.len(),
-            revived: host.ledger.revived.len(),
-        }
+        Self { records: host.ledger.entries.len(), performed: host.performed.len(), revived: host.ledger.revived.len() }
     }
 }
 
@@ -50,7 +46,10 @@ const SKEW: u64 = 120;
 #[must_use]
 pub fn all(truth: &Truth, hosts: &[Host], seen: &[Cursor]) -> [(&'static str, Outcome); 11] {
     let each = |ask: fn(&Truth, &Host, &Cursor) -> Outcome| {
-        hosts.iter().zip(seen).try_for_each(|(host, seen)| ask(truth, host, seen).map_err(|detail| format!("{}: {detail}", host.name)))
+        hosts
+            .iter()
+            .zip(seen)
+            .try_for_each(|(host, seen)| ask(truth, host, seen).map_err(|detail| format!("{}: {detail}", host.name)))
     };
     [
         (
@@ -85,31 +84,35 @@ fn statement<'a>(truth: &'a Truth, entry: &Entry) -> Option<(StatementId, &'a Sa
 }
 
 /// The releases that this host's own TRE has recorded since it was last looked at.
-fn own_releases<'a>(truth: &'a Truth, host: &'a Host, seen: &Cursor) -> impl Iterator<Item = (usize, u64, &'a Release)> {
+fn own_releases<'a>(
+    truth: &'a Truth,
+    host: &'a Host,
+    seen: &Cursor,
+) -> impl Iterator<Item = (usize, u64, &'a Release)> {
     fresh(host, seen).filter_map(|(place, entry)| match statement(truth, entry) {
-        Some((_, Said { what: What::Release(release), .. })) if release.tre == host.name => Some((place, entry.now, release.as_ref())),
+        Some((_, Said { what: What::Release(release), .. })) if release.tre == host.name => {
+            Some((place, entry.now, release.as_ref()))
+        }
         _ => None,
     })
 }
 
 /// Whether something that `by` signed as `target` was revoked, as far as this journal knew before `place`, at the time `now`.
-fn is_revoked(truth: &Truth, ledger: &Ledger, target: &StatementId, by: &str, place: usize, now: u64) -> bool {
-    ledger.learned.iter().filter(|(_, learned)| **learned < place).any(|(id, _)| {
-        truth.statements.get(id).is_some_and(|said| {
-            matches!(said.what, What::Revocation(revoked) if revoked == *target)
-                && (said.by == by || said.by.starts_with("root-"))
-                && said.issued <= now
-        })
+fn is_revoked(ledger: &Ledger, target: &StatementId, by: &str, place: usize, now: u64) -> bool {
+    ledger.revocations.iter().any(|revoked| {
+        revoked.place < place
+            && revoked.target == *target
+            && (revoked.by == by || revoked.by.starts_with("root-"))
+            && revoked.issued <= now
     })
 }
 
 /// Whether a person's key was revoked, as far as this journal knew before `place`, at the time `now`.
 fn is_key_revoked(truth: &Truth, ledger: &Ledger, person: &str, place: usize, now: u64) -> bool {
-    truth
-        .keys
-        .iter()
-        .filter(|(_, holder)| *holder == person)
-        .any(|(record, holder)| is_revoked(truth, ledger, record, holder, place, now))
+    ledger.revocations.iter().any(|revoked| {
+        truth.keys.get(&revoked.target).is_some_and(|holder| holder == person)
+            && is_revoked(ledger, &revoked.target, person, place, now)
+    })
 }
 
 /// Whether a person had a grant from somebody who may give it.
@@ -128,15 +131,22 @@ fn has_role(truth: &Truth, ledger: &Ledger, person: &str, wanted: Role, tre: &st
                 && entitled
                 && said.issued <= now
                 && now < said.expires
-                && !is_revoked(truth, ledger, id, &said.by, place, now)
+                && !is_revoked(ledger, id, &said.by, place, now)
                 && !is_key_revoked(truth, ledger, &said.by, place, now)
         })
     })
 }
 
 /// The attestations on a run that count, counted by hand: by a person who answers for this TRE's data, who did not ask, whose key is
-/// good, in time, over this very run and commitment, and not taken back.
-fn counted<'a>(truth: &'a Truth, host: &Host, release: &Release, place: usize, now: u64) -> Vec<(StatementId, &'a str, &'a Attestation)> {
+/// good, in time, over this very run and commitment, and not taken back. Whether an approval names the policy that counts is another
+/// question: a no is a no under any.
+fn counted<'a>(
+    truth: &'a Truth,
+    host: &Host,
+    release: &Release,
+    place: usize,
+    now: u64,
+) -> Vec<(StatementId, &'a str, &'a Attestation)> {
     let Some((submission, _)) = truth.submission(&release.task) else { return Vec::new() };
     let owners = truth.owners.get(&host.name).cloned().unwrap_or_default();
     let valid: Vec<_> = host
@@ -167,38 +177,59 @@ fn counted<'a>(truth: &'a Truth, host: &Host, release: &Release, place: usize, n
         .collect()
 }
 
-/// The most approvals that any version of the project asks for which a data owner of the TRE has signed and the journal knew.
-fn approvals_needed(truth: &Truth, host: &Host, place: usize, now: u64) -> u64 {
+/// The newest version of the project that a data owner of the TRE has signed and the journal knew: its number, and how many persons must
+/// approve.
+fn policy(truth: &Truth, host: &Host, place: usize, now: u64) -> Option<(u64, u64)> {
     let owners = truth.owners.get(&host.name).cloned().unwrap_or_default();
     let signed = host.ledger.learned.iter().filter(|(_, learned)| **learned < place).filter_map(|(id, _)| {
         let said = truth.statements.get(id)?;
         let What::Project { version, approvals } = said.what else { return None };
         let counts = owners.contains(&said.by)
+            && said.issued <= now
+            && now < said.expires
             && has_role(truth, &host.ledger, &said.by, Role::DataOwner, &host.name, place, now)
             && !is_key_revoked(truth, &host.ledger, &said.by, place, now);
         counts.then_some((version, approvals))
     });
-    signed.max().map_or(u64::MAX, |(_, approvals)| approvals)
+    signed.max()
 }
 
 /// Each output that left was approved by as many distinct owners as the project asks for, and no owner said no; trust was fresh.
 pub fn nothing_is_released_without_the_owners_attestations(truth: &Truth, host: &Host, seen: &Cursor) -> Outcome {
     for (place, now, release) in own_releases(truth, host, seen) {
-        let needed = approvals_needed(truth, host, place, now);
+        let Some((version, needed)) = policy(truth, host, place, now) else {
+            return Err(format!("{} left under no project", release.task.short()));
+        };
+        let asked_by = truth.submission(&release.task).map(|(said, _)| said.by.as_str()).unwrap_or_default();
+        if !has_role(truth, &host.ledger, asked_by, Role::Researcher, &host.name, place, now) {
+            return Err(format!("{} left to {asked_by}, who is no researcher", release.task.short()));
+        }
+        let under_policy = |attestation: &Attestation| {
+            let project = truth.statements.get(&attestation.project).map(|said| &said.what);
+            matches!(project, Some(What::Project { version: named, .. }) if *named == version)
+        };
         let said = counted(truth, host, release, place, now);
         for output in &release.outputs {
             let mut persons = BTreeSet::new();
             for (_, person, attestation) in &said {
                 match attestation.decisions.get(output) {
                     Some(decision) if decision.approve => {
-                        persons.insert(*person);
+                        if under_policy(attestation) {
+                            persons.insert(*person);
+                        }
                     }
-                    Some(_) => return Err(format!("{output} of {} left against the word of {person}", release.task.short())),
+                    Some(_) => {
+                        return Err(format!("{output} of {} left against the word of {person}", release.task.short()));
+                    }
                     None => {}
                 }
             }
             if (persons.len() as u64) < needed {
-                return Err(format!("{output} of {} left with {} of {needed} approvals", release.task.short(), persons.len()));
+                return Err(format!(
+                    "{output} of {} left with {} of {needed} approvals",
+                    release.task.short(),
+                    persons.len()
+                ));
             }
         }
         if !is_fresh(truth, &host.ledger, place, now) {
@@ -213,7 +244,9 @@ fn is_fresh(truth: &Truth, ledger: &Ledger, place: usize, now: u64) -> bool {
     let statuses = ledger.learned.iter().filter(|(_, learned)| **learned < place).filter_map(|(id, _)| {
         let said = truth.statements.get(id)?;
         match &said.what {
-            What::Status { epoch, revocations } if said.by.starts_with("root-") => Some((*epoch, said.expires, revocations)),
+            What::Status { epoch, revocations } if said.by.starts_with("root-") => {
+                Some((*epoch, said.expires, revocations))
+            }
             _ => None,
         }
     });
@@ -253,7 +286,8 @@ pub fn what_is_released_is_exactly_what_was_attested(truth: &Truth, host: &Host,
 pub fn nothing_runs_that_a_safe_refused(truth: &Truth, host: &Host, seen: &Cursor) -> Outcome {
     for performed in host.performed.iter().skip(seen.performed) {
         if let Deed::Ran(task) = performed.deed {
-            let refused = |entry: &Entry| matches!(entry.record, Record::Refused { task: refused, .. } if refused == task);
+            let refused =
+                |entry: &Entry| matches!(entry.record, Record::Refused { task: refused, .. } if refused == task);
             if host.ledger.entries.iter().any(refused) {
                 return Err(format!("{} runs although it was refused", task.short()));
             }
@@ -278,7 +312,7 @@ pub fn nothing_runs_that_a_safe_refused(truth: &Truth, host: &Host, seen: &Curso
             Some("its component, data, size or recipient are not the project's")
         } else if !is_fresh(truth, ledger, place, now) {
             Some("trust was stale")
-        } else if approvals_needed(truth, host, place, now) == u64::MAX {
+        } else if policy(truth, host, place, now).is_none() {
             Some("no data owner has a signature under the project")
         } else {
             None
@@ -292,7 +326,11 @@ pub fn nothing_runs_that_a_safe_refused(truth: &Truth, host: &Host, seen: &Curso
 
 /// A TRE holds one set of outputs for a task, ever, and nobody knows of another run or release.
 pub fn one_manifest_per_task_and_tre(truth: &Truth, hosts: &[Host], seen: &[Cursor]) -> Outcome {
-    if hosts.iter().zip(seen).all(|(host, seen)| host.ledger.entries.len() == seen.records) {
+    let may_break = |entry: &Entry| match &entry.record {
+        Record::Held { .. } => true,
+        _ => matches!(statement(truth, entry), Some((_, Said { what: What::Run { .. } | What::Release(_), .. }))),
+    };
+    if !hosts.iter().zip(seen).any(|(host, seen)| fresh(host, seen).any(|(_, entry)| may_break(entry))) {
         return Ok(());
     }
     let mut runs: BTreeMap<(TaskId, &str), StatementId> = BTreeMap::new();
@@ -328,10 +366,13 @@ pub fn no_effect_precedes_its_record(_: &Truth, host: &Host, seen: &Cursor) -> O
         let (durable, what) = match &performed.deed {
             Deed::Spoke(id) => (host.ledger.knew(id, performed.records), format!("spoke {}", id.short())),
             Deed::Ran(task) => {
-                let started = |entry: &Entry| matches!(entry.record, Record::Started { task: started } if started == *task);
+                let started =
+                    |entry: &Entry| matches!(entry.record, Record::Started { task: started } if started == *task);
                 (before.iter().any(started), format!("ran {}", task.short()))
             }
-            Deed::Opened(task) => (host.ledger.held_run(task, performed.records).is_some(), format!("opened {}", task.short())),
+            Deed::Opened(task) => {
+                (host.ledger.held_run(task, performed.records).is_some(), format!("opened {}", task.short()))
+            }
             Deed::Reported(task, phase) => {
                 let recorded = before.iter().any(|entry| records_phase(entry, host, task, *phase));
                 (recorded, format!("reported {} as {phase}", task.short()))
@@ -407,9 +448,9 @@ pub fn forged_replayed_or_expired_statements_change_nothing(truth: &Truth, host:
             Record::Started { task } => {
                 let Some((said, _)) = truth.submission(task) else { continue };
                 let earlier = host.ledger.entries[..place].iter().any(|other| match other.record {
-                    Record::Started { task: other } if other != *task => {
-                        truth.submission(&other).is_some_and(|(other, _)| other.by == said.by && other.nonce == said.nonce)
-                    }
+                    Record::Started { task: other } if other != *task => truth
+                        .submission(&other)
+                        .is_some_and(|(other, _)| other.by == said.by && other.nonce == said.nonce),
                     _ => false,
                 });
                 if earlier {
@@ -442,10 +483,15 @@ pub fn a_revoked_key_has_no_later_effect(truth: &Truth, host: &Host, seen: &Curs
             if let What::Release(release) = &said.what
                 && release.tre == host.name
             {
-                let signers = release.attestations.iter().chain([&release.task]).filter_map(|id| truth.statements.get(id));
+                let signers =
+                    release.attestations.iter().chain([&release.task]).filter_map(|id| truth.statements.get(id));
                 for signer in signers {
                     if is_key_revoked(truth, ledger, &signer.by, place, entry.now) {
-                        return Err(format!("released {} by or to the revoked key of {}", release.task.short(), signer.by));
+                        return Err(format!(
+                            "released {} by or to the revoked key of {}",
+                            release.task.short(),
+                            signer.by
+                        ));
                     }
                 }
             }

@@ -48,7 +48,7 @@ pub enum Sabotage {
     TakesForged,
     /// Pushes held outputs to its peers.
     SendsOutputs,
-    /// Keeps running for a key that was revoked.
+    /// Believes what keys sign after they were revoked.
     IgnoresRevocation,
     /// Goes on with tasks that are finished.
     RevivesTasks,
@@ -75,16 +75,8 @@ impl Sabotage {
 }
 
 /// The shapes of federation that are simulated, 3 to 9 nodes: TREs, hubs, owners of each TRE, approvals.
-pub const SHAPES: [(usize, usize, usize, u64); 8] = [
-    (2, 1, 2, 1),
-    (2, 1, 3, 2),
-    (3, 1, 2, 2),
-    (3, 1, 3, 1),
-    (4, 1, 2, 1),
-    (3, 2, 2, 1),
-    (5, 1, 2, 2),
-    (7, 2, 2, 2),
-];
+pub const SHAPES: [(usize, usize, usize, u64); 8] =
+    [(2, 1, 2, 1), (2, 1, 3, 2), (3, 1, 2, 2), (3, 1, 3, 1), (4, 1, 2, 1), (3, 2, 2, 1), (5, 1, 2, 2), (7, 2, 2, 2)];
 
 /// One run.
 #[derive(Clone, Debug)]

@@ -4,12 +4,12 @@
 use crate::fixture::federation::{Actor, COMPONENT, DATASET, EPOCH, Reviewed};
 use crate::sim::world::{Pending, World};
 use protocol::lifecycle::Phase;
+use protocol::record::Payload;
 use protocol::record::grant::{Grant, Role};
 use protocol::record::key_record::HolderKind;
 use protocol::record::payload::{DAY, DECADE};
 use protocol::record::stamp::{Stamp, sign};
 use protocol::record::submission::{Submission, TaskId};
-use protocol::record::Payload;
 use protocol::wire::id::{Digest, NetworkId, StatementId};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -117,7 +117,9 @@ impl World {
     fn repeat(&mut self, number: u64) {
         let known = self.submissions();
         let Some(id) = self.dice.pick(&known).copied() else { return };
-        let Some((said, old)) = self.truth.submission(&id).map(|(said, old)| (said.clone(), old.clone())) else { return };
+        let Some((said, old)) = self.truth.submission(&id).map(|(said, old)| (said.clone(), old.clone())) else {
+            return;
+        };
         let bytes = if self.dice.permille(500) {
             said.bytes
         } else {
@@ -181,7 +183,10 @@ impl World {
     pub fn last_word(&self, tre: usize, about: &Reviewed, person: &str) -> Option<StatementId> {
         let node = self.hosts[tre].node.as_ref()?;
         let said = node.tasks().get(&about.task)?.attestations();
-        said.iter().rev().find(|said| said.signer().name == person && said.payload().tre == about.tre).map(protocol::ingress::Verified::id)
+        said.iter()
+            .rev()
+            .find(|said| said.signer().name == person && said.payload().tre == about.tre)
+            .map(protocol::ingress::Verified::id)
     }
 
     fn review(&mut self, tre: usize) {
@@ -200,7 +205,12 @@ impl World {
             match slip {
                 Slip::None => {}
                 Slip::Commitment => {
-                    let other = self.truth.produced.keys().map(|(_, _, commitment)| *commitment).find(|other| *other != about.commitment);
+                    let other = self
+                        .truth
+                        .produced
+                        .keys()
+                        .map(|(_, _, commitment)| *commitment)
+                        .find(|other| *other != about.commitment);
                     let Some(other) = other else { continue };
                     about.commitment = other;
                 }
@@ -237,7 +247,11 @@ impl World {
 
     fn revoke(&mut self) {
         let researcher = format!("researcher-{}", self.dice.below(2));
-        let owner = format!("owner-{}-{}", self.dice.below(self.tres()), self.dice.below(self.federation.options.owners_per_tre));
+        let owner = format!(
+            "owner-{}-{}",
+            self.dice.below(self.tres()),
+            self.dice.below(self.federation.options.owners_per_tre)
+        );
         let who = if self.dice.permille(500) { researcher } else { owner };
         let target = if self.dice.permille(600) {
             self.federation.key_records.get(&who).map(|records| records[1])
@@ -299,19 +313,33 @@ impl World {
         let outsider = Actor::new(u64::MAX, "researcher-0", HolderKind::Person);
         let forged: Option<Arc<[u8]>> = match self.dice.below(7) {
             // A bit changed.
-            0 => real.and_then(|id| self.truth.statements.get(&id).map(|said| said.bytes.clone())).map(|bytes| self.flip(&bytes)),
+            0 => real
+                .and_then(|id| self.truth.statements.get(&id).map(|said| said.bytes.clone()))
+                .map(|bytes| self.flip(&bytes)),
             // A real key, for another network.
             1 => Some(self.elsewhere(&self.federation.task("researcher-0", number, 0..1), "researcher-0", at)),
             // A key that nobody enrolled.
             2 => {
                 let task = self.federation.task("researcher-0", number, 0..1);
-                let stamp = Stamp { network: self.federation.network, issuer: "researcher-0".to_owned(), issued: at, lifetime: DAY, nonce: [7; 16] };
+                let stamp = Stamp {
+                    network: self.federation.network,
+                    issuer: "researcher-0".to_owned(),
+                    issued: at,
+                    lifetime: DAY,
+                    nonce: [7; 16],
+                };
                 sign(&task, &stamp, outsider.key()).ok().map(Into::into)
             }
             // A name that somebody has, under a key that the somebody does not have: the record is well made, and enrols nobody.
             3 => {
                 let impostor = Actor::new(u64::MAX, "owner-0-0", HolderKind::Person);
-                let stamp = Stamp { network: self.federation.network, issuer: impostor.name.clone(), issued: at, lifetime: DECADE, nonce: [1; 16] };
+                let stamp = Stamp {
+                    network: self.federation.network,
+                    issuer: impostor.name.clone(),
+                    issued: at,
+                    lifetime: DECADE,
+                    nonce: [1; 16],
+                };
                 let bytes: Option<Arc<[u8]>> = sign(&impostor.record(), &stamp, impostor.key()).ok().map(Into::into);
                 if let Some(bytes) = bytes {
                     self.made(&bytes, at);
@@ -322,7 +350,13 @@ impl World {
             }
             // A researcher speaks as a TRE.
             4 => real.map(|task| {
-                let phase = protocol::record::phase::Phase { task, tre: "tre-0".to_owned(), phase: Phase::Released, refusal: None, failure: None };
+                let phase = protocol::record::phase::Phase {
+                    task,
+                    tre: "tre-0".to_owned(),
+                    phase: Phase::Released,
+                    refusal: None,
+                    failure: None,
+                };
                 self.federation.sign(&phase, "researcher-0", at, DAY)
             }),
             // A researcher grants: the statement is real, and worth nothing.

@@ -106,7 +106,8 @@ impl World {
         if !self.violations.is_empty() {
             return;
         }
-        let knows = after_a_partition_heals_every_allowed_tre_knows_every_task(&self.truth, &self.hosts, self.true_now());
+        let knows =
+            after_a_partition_heals_every_allowed_tre_knows_every_task(&self.truth, &self.hosts, self.true_now());
         let ends = every_task_comes_to_an_end(&self.hosts);
         let event = self.log.count();
         let asked = [
@@ -142,7 +143,9 @@ impl World {
             .hosts
             .iter()
             .enumerate()
-            .flat_map(|(host, seen)| seen.ledger.phases.iter().filter(|(_, phase)| !phase.is_terminal()).map(move |(task, _)| (host, *task)))
+            .flat_map(|(host, seen)| {
+                seen.ledger.phases.iter().filter(|(_, phase)| !phase.is_terminal()).map(move |(task, _)| (host, *task))
+            })
             .collect();
         for (host, task) in waiting {
             let Some((said, _)) = self.truth.submission(&task) else { continue };
@@ -161,10 +164,19 @@ impl World {
             let Some(node) = &hub.node else { return Err(format!("{} is down", hub.name)) };
             for host in &self.hosts {
                 for (task, phase) in &host.ledger.phases {
-                    let said = node.tasks().get(task).and_then(|task| task.phases().get(&host.name)).map(|said| said.payload().phase);
+                    let said = node
+                        .tasks()
+                        .get(task)
+                        .and_then(|task| task.phases().get(&host.name))
+                        .map(|said| said.payload().phase);
                     let knows_task = node.tasks().contains_key(task);
                     if knows_task && said != Some(*phase) {
-                        return Err(format!("{} says {phase} of {}, and {} knows {said:?}", host.name, task.short(), hub.name));
+                        return Err(format!(
+                            "{} says {phase} of {}, and {} knows {said:?}",
+                            host.name,
+                            task.short(),
+                            hub.name
+                        ));
                     }
                 }
             }

@@ -16,6 +16,19 @@ pub struct Entry {
     pub record: Record,
 }
 
+/// A revocation in a journal.
+#[derive(Clone, Debug)]
+pub struct Revoked {
+    /// The place of the record.
+    pub place: usize,
+    /// Who signed it.
+    pub by: String,
+    /// What it revokes.
+    pub target: StatementId,
+    /// From when on, seconds since 1970.
+    pub issued: u64,
+}
+
 /// A journal and what can be read from it.
 #[derive(Clone, Debug, Default)]
 pub struct Ledger {
@@ -23,6 +36,8 @@ pub struct Ledger {
     pub entries: Vec<Entry>,
     /// Where each statement was first taken.
     pub learned: BTreeMap<StatementId, usize>,
+    /// Where each revocation was taken: the place, who signed it, what it revokes, and from when on.
+    pub revocations: Vec<Revoked>,
     /// Where each task stands at this node's TRE.
     pub phases: BTreeMap<TaskId, Phase>,
     /// Tasks that moved on although they were finished, with the place of the record.
@@ -37,7 +52,11 @@ impl Ledger {
             Record::Statement { bytes, .. } => {
                 let id = StatementId::of(bytes);
                 self.learned.entry(id).or_insert(place);
-                match truth.statements.get(&id).map(|said| &said.what) {
+                let said = truth.statements.get(&id);
+                if let Some((said, What::Revocation(target))) = said.map(|said| (said, &said.what)) {
+                    self.revocations.push(Revoked { place, by: said.by.clone(), target: *target, issued: said.issued });
+                }
+                match said.map(|said| &said.what) {
                     Some(What::Submission(said)) if said.audience.iter().any(|tre| tre == name) => {
                         if !self.phases.contains_key(&id) {
                             self.phases.insert(id, Phase::Received);

@@ -64,7 +64,8 @@ impl World {
 
     fn carry_out(&mut self, at: usize, now: u64, records: Vec<Record>, effects: Vec<Effect>) -> Fed {
         let effects = self.as_sabotaged(at, effects);
-        let crashes = !self.healed && !(records.is_empty() && effects.is_empty()) && self.dice.permille(self.scenario.crash);
+        let crashes =
+            !self.healed && !(records.is_empty() && effects.is_empty()) && self.dice.permille(self.scenario.crash);
         let stop = crashes.then(|| match self.dice.below(3) {
             0 => Break::BeforeRecords,
             1 => Break::BeforeEffects,
@@ -116,10 +117,7 @@ impl World {
         self.write(at, now, vec![Record::Statement { bytes: bytes.to_vec(), at: now }]);
     }
 
-    fn as_sabotaged(&mut self, at: usize, mut effects: Vec<Effect>) -> Vec<Effect> {
-        if self.sabotaged(Sabotage::IgnoresRevocation) {
-            effects.retain(|effect| !matches!(effect, Effect::Stop(_)));
-        }
+    fn as_sabotaged(&mut self, at: usize, effects: Vec<Effect>) -> Vec<Effect> {
         if self.sabotaged(Sabotage::RunsRefused) {
             let refused = effects.iter().find_map(|effect| match effect {
                 Effect::Report(report) if report.phase == Phase::Refused => Some(report.task),
@@ -156,7 +154,11 @@ impl World {
         let host = &mut self.hosts[at];
         let mut records = host.records();
         if self.options.sabotage == Some(Sabotage::LosesRecords) {
-            while records.pop().is_some_and(|record| matches!(record, Record::Statement { .. } | Record::Component { .. })) {}
+            while records
+                .pop()
+                .is_some_and(|record| matches!(record, Record::Statement { .. } | Record::Component { .. }))
+            {
+            }
         }
         let replayed = Node::replay(self.federation.network, host.tre.clone(), records);
         let mut node = match replayed {
@@ -185,6 +187,13 @@ impl World {
     pub fn tick(&mut self, at: usize) {
         if self.hosts[at].node.is_some() {
             let fed = self.feed(at, Input::Tick);
+            let finished =
+                self.hosts[at].ledger.phases.iter().find(|(_, phase)| phase.is_terminal()).map(|(task, _)| *task);
+            if let Some(task) = finished.filter(|_| self.sabotaged(Sabotage::RevivesTasks)) {
+                let now = self.now(at);
+                self.write(at, now, vec![Record::Started { task }]);
+                self.say(format!("{} goes on with {}", self.hosts[at].name, task.short()));
+            }
             if fed != Fed::Taken {
                 self.say(format!("{} was told the time and stopped", self.hosts[at].name));
             }
@@ -283,10 +292,11 @@ impl World {
         let outputs = held.names();
         self.feed(at, Input::Held { held: Box::new(held), run: Box::new(run) });
         if self.sabotaged(Sabotage::HoldsTwice) && again {
-            self.write(at, now, vec![
-                Record::Statement { bytes: bytes.to_vec(), at: now },
-                Record::Held { task, run: run_id, outputs },
-            ]);
+            self.write(
+                at,
+                now,
+                vec![Record::Statement { bytes: bytes.to_vec(), at: now }, Record::Held { task, run: run_id, outputs }],
+            );
         }
         if self.sabotaged(Sabotage::HoldsTwice) && !again {
             let life = self.hosts[at].life;
@@ -294,9 +304,6 @@ impl World {
         }
         if self.sabotaged(Sabotage::ReleasesUnattested) {
             self.release_unattested(at, task, run_id, key.1);
-        }
-        if self.sabotaged(Sabotage::RevivesTasks) && self.hosts[at].ledger.phases.get(&task).is_some_and(|phase| phase.is_terminal()) {
-            self.write(at, now, vec![Record::Started { task }]);
         }
         format!("{name}: {} ran", task.short())
     }
@@ -307,7 +314,7 @@ impl World {
         let mut marker = || i64::try_from(self.dice.between(100_000_000, 999_999_999)).expect("nine digits fit");
         let (first, second) = (marker(), marker());
         let two = admission.task().0[0] % 2 == 0;
-        self.truth.markers.push(first.to_string().into_bytes());
+        self.truth.markers.insert(first.to_string().into_bytes());
         let rows = u64::try_from(first).expect("it is positive");
         let evidence = Evidence { rows, subjects: rows, ..Evidence::default() };
         let count = Measure::Count;
@@ -315,10 +322,12 @@ impl World {
             columns: vec![Column { name: count.column_name(), ty: CellType::Integer, role: Role::Measure(count) }],
             rows: vec![vec![Cell::Integer(first)]],
         };
-        let mut produced =
-            vec![(FIRST_OUTPUT.to_owned(), Produced::Witnessed(Witnessed { table, evidence: vec![vec![Some(evidence)]] }))];
+        let mut produced = vec![(
+            FIRST_OUTPUT.to_owned(),
+            Produced::Witnessed(Witnessed { table, evidence: vec![vec![Some(evidence)]] }),
+        )];
         if two {
-            self.truth.markers.push(second.to_string().into_bytes());
+            self.truth.markers.insert(second.to_string().into_bytes());
             produced.push((SECOND_OUTPUT.to_owned(), Produced::Opaque(format!("mean\n{second}\n").into_bytes())));
         }
         produced
@@ -341,8 +350,11 @@ impl World {
         }
         // Stands for age: nobody on the way can read it, and no two ciphertexts are the same.
         let nonce = self.dice.bytes();
-        let ciphertext: Vec<u8> =
-            nonce.iter().copied().chain(delivery.to_bytes().iter().zip(nonce.iter().cycle()).map(|(a, b)| a ^ b)).collect();
+        let ciphertext: Vec<u8> = nonce
+            .iter()
+            .copied()
+            .chain(delivery.to_bytes().iter().zip(nonce.iter().cycle()).map(|(a, b)| a ^ b))
+            .collect();
         let digest = Digest::of(&ciphertext);
         let size = ciphertext.len() as u64;
         self.hosts[at].blobs.insert(digest, ciphertext);
@@ -371,7 +383,13 @@ impl World {
     }
 
     /// A shell that breaks the rule: writes a release that nobody attested.
-    fn release_unattested(&mut self, at: usize, task: TaskId, run: StatementId, commitment: protocol::record::commitment::Commitment) {
+    fn release_unattested(
+        &mut self,
+        at: usize,
+        task: TaskId,
+        run: StatementId,
+        commitment: protocol::record::commitment::Commitment,
+    ) {
         let name = self.hosts[at].name.clone();
         let status = self.truth.statements.iter().find(|(_, said)| said.kind == Kind::Status).map(|(id, _)| *id);
         let Some(status) = status else { return };

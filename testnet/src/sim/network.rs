@@ -99,7 +99,8 @@ impl World {
         }
         let copies = if !self.healed && self.dice.permille(self.scenario.duplicate) { 2 } else { 1 };
         for _ in 0..copies {
-            let delay = if self.healed { self.dice.between(1, 50) } else { self.dice.between(1, self.scenario.delay_ms) };
+            let delay =
+                if self.healed { self.dice.between(1, 50) } else { self.dice.between(1, self.scenario.delay_ms) };
             self.later(delay, Pending::Deliver { from, to, bytes: bytes.clone() });
         }
     }
@@ -152,7 +153,8 @@ impl World {
             return;
         }
         let fed = self.take(to, bytes);
-        let line = format!("{} -> {}: {} {}", self.hosts[from].name, self.hosts[to].name, self.describe(bytes), fed.word());
+        let line =
+            format!("{} -> {}: {} {}", self.hosts[from].name, self.hosts[to].name, self.describe(bytes), fed.word());
         self.say(line);
     }
 

@@ -49,7 +49,8 @@ impl Prototype {
         for host in &mut hosts {
             let Some(node) = host.node.as_mut() else { continue };
             for bytes in &federation.statements {
-                let statement = receive(bytes, node.roster(), at).expect("the fixture's statements come in a believable order");
+                let statement =
+                    receive(bytes, node.roster(), at).expect("the fixture's statements come in a believable order");
                 host.statements.insert(statement.id(), bytes.clone());
                 for record in node.handle(Input::Statement(statement), at).records {
                     host.ledger.append(&host.name, at, record, &truth);

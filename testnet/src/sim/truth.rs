@@ -1,14 +1,16 @@
 //! What the simulator knows because it made it: every statement, who really signed it, every output, every promise.
 
 use crate::fixture::federation::Federation;
+use keys::key::KeyId;
+use keys::signer::Signer as _;
 use protocol::ingress::Statement;
 use protocol::lifecycle::Phase;
+use protocol::record::Kind;
 use protocol::record::attestation::Attestation;
 use protocol::record::commitment::Commitment;
 use protocol::record::grant::Role;
 use protocol::record::release::Release;
 use protocol::record::submission::{Submission, TaskId};
-use protocol::record::Kind;
 use protocol::wire::id::StatementId;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -124,23 +126,30 @@ pub struct Said {
     pub bytes: Arc<[u8]>,
 }
 
+/// How many digits a number has that stands in an output.
+pub const MARKER_DIGITS: usize = 9;
+
 /// Everything that is so.
 #[derive(Clone, Debug, Default)]
 pub struct Truth {
     /// What was really signed.
     pub statements: BTreeMap<StatementId, Said>,
+    /// The same, as whoever knows of no revocation believes it.
+    pub believed: BTreeMap<StatementId, Statement>,
     /// What was forged, changed on the way, or signed by nobody of the federation.
     pub forged: BTreeSet<StatementId>,
     /// Each output that a run made, by name.
     pub produced: BTreeMap<(TaskId, String, Commitment), BTreeMap<String, Vec<u8>>>,
-    /// Numbers that stand in outputs and nowhere else.
-    pub markers: Vec<Vec<u8>>,
+    /// Numbers of [`MARKER_DIGITS`] digits that stand in outputs and nowhere else.
+    pub markers: BTreeSet<Vec<u8>>,
     /// Submissions that a node has answered for.
     pub acknowledged: BTreeSet<(usize, TaskId)>,
     /// The key records by which a key is known, with its holder.
     pub keys: BTreeMap<StatementId, String>,
     /// The data owners of each TRE.
     pub owners: BTreeMap<String, BTreeSet<String>>,
+    /// The key of each member.
+    pub signing: BTreeMap<String, KeyId>,
     /// Where each member's results are encrypted to.
     pub recipients: BTreeMap<String, String>,
     /// Who may grant the role of researcher.
@@ -157,6 +166,7 @@ impl Truth {
         for (holder, records) in &federation.key_records {
             truth.keys.extend(records.iter().map(|record| (*record, holder.clone())));
         }
+        truth.signing.extend(federation.actors().map(|actor| (actor.name.clone(), actor.key().public().id())));
         truth.recipients.extend(federation.actors().map(|actor| (actor.name.clone(), actor.recipient.clone())));
         for tre in 0..federation.options.tres {
             let tre = federation.tre(tre);
@@ -168,9 +178,12 @@ impl Truth {
     /// Notes a statement that its signer really made.
     pub fn note(&mut self, statement: &Statement) {
         let claims = statement.claims();
+        let real = self.signing.get(&claims.issuer) == Some(&statement.signer().key.id());
+        let by = if real { claims.issuer.clone() } else { format!("somebody who says to be {}", claims.issuer) };
+        self.believed.entry(statement.id()).or_insert_with(|| statement.clone());
         self.statements.entry(statement.id()).or_insert_with(|| Said {
             kind: statement.kind(),
-            by: claims.issuer.clone(),
+            by: by.clone(),
             issued: claims.issued,
             expires: claims.expires,
             nonce: claims.nonce,
@@ -192,6 +205,15 @@ impl Truth {
     /// Whether bytes hold a number that stands in outputs alone.
     #[must_use]
     pub fn holds_output(&self, bytes: &[u8]) -> bool {
-        self.markers.iter().any(|marker| bytes.windows(marker.len()).any(|window| window == marker.as_slice()))
+        // Markers are digits: only where there is a digit can one begin.
+        let digits = bytes.iter().enumerate().filter(|(_, byte)| byte.is_ascii_digit());
+        let mut run = (0, 0);
+        for (place, _) in digits {
+            run = if place > 0 && run.1 == place { (run.0, place + 1) } else { (place, place + 1) };
+            if run.1 - run.0 >= MARKER_DIGITS && self.markers.contains(&bytes[run.1 - MARKER_DIGITS..run.1]) {
+                return true;
+            }
+        }
+        false
     }
 }
