@@ -12,7 +12,7 @@ impl Dice {
     }
 
     /// 64 bits (Steele, Lea, Flood: Fast splittable pseudorandom number generators, 2014).
-    pub fn next(&mut self) -> u64 {
+    pub fn draw(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut mixed = self.0;
         mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -22,18 +22,18 @@ impl Dice {
 
     /// Uniform in `low..=high`.
     pub fn between(&mut self, low: u64, high: u64) -> u64 {
-        low + self.next() % (high - low + 1)
+        low + self.draw() % (high - low + 1)
     }
 
     /// Uniform in `0..count`; `count` is at least 1.
     pub fn below(&mut self, count: usize) -> usize {
         let count = u64::try_from(count).expect("a count fits 64 bits");
-        usize::try_from(self.next() % count).expect("it is less than a count")
+        usize::try_from(self.draw() % count).expect("it is less than a count")
     }
 
     /// True in so many of a thousand cases.
     pub fn permille(&mut self, share: u64) -> bool {
-        self.next() % 1_000 < share
+        self.draw() % 1_000 < share
     }
 
     /// One of them.
@@ -49,7 +49,7 @@ impl Dice {
     pub fn bytes(&mut self) -> [u8; 32] {
         let mut bytes = [0; 32];
         for eight in bytes.chunks_exact_mut(8) {
-            eight.copy_from_slice(&self.next().to_le_bytes());
+            eight.copy_from_slice(&self.draw().to_le_bytes());
         }
         bytes
     }

@@ -58,9 +58,7 @@ impl Ledger {
                 }
                 match said.map(|said| &said.what) {
                     Some(What::Submission(said)) if said.audience.iter().any(|tre| tre == name) => {
-                        if !self.phases.contains_key(&id) {
-                            self.phases.insert(id, Phase::Received);
-                        }
+                        self.phases.entry(id).or_insert(Phase::Received);
                         None
                     }
                     Some(What::Release(said)) if said.tre == name => Some((said.task, Phase::Released)),

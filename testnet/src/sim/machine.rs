@@ -64,8 +64,8 @@ impl World {
 
     fn carry_out(&mut self, at: usize, now: u64, records: Vec<Record>, effects: Vec<Effect>) -> Fed {
         let effects = self.as_sabotaged(at, effects);
-        let crashes =
-            !self.healed && !(records.is_empty() && effects.is_empty()) && self.dice.permille(self.scenario.crash);
+        let nothing = records.is_empty() && effects.is_empty();
+        let crashes = !(self.healed || nothing) && self.dice.permille(self.scenario.crash);
         let stop = crashes.then(|| match self.dice.below(3) {
             0 => Break::BeforeRecords,
             1 => Break::BeforeEffects,
@@ -313,7 +313,7 @@ impl World {
     fn produce(&mut self, admission: &Admission) -> Vec<(String, Produced)> {
         let mut marker = || i64::try_from(self.dice.between(100_000_000, 999_999_999)).expect("nine digits fit");
         let (first, second) = (marker(), marker());
-        let two = admission.task().0[0] % 2 == 0;
+        let two = admission.task().0[0].is_multiple_of(2);
         self.truth.markers.insert(first.to_string().into_bytes());
         let rows = u64::try_from(first).expect("it is positive");
         let evidence = Evidence { rows, subjects: rows, ..Evidence::default() };

@@ -141,7 +141,7 @@ impl World {
             host.skew = off - i64::try_from(scenario.skew_seconds).unwrap_or(0);
             host.byzantine = scenario.byzantine_hub && host.name == "hub-0";
         }
-        let cursors = hosts.iter().map(|host| invariant::Cursor::at_end_of(host)).collect();
+        let cursors = hosts.iter().map(invariant::Cursor::at_end_of).collect();
         let links = Links::hubs_and_spokes(&hosts);
         Self {
             options,
