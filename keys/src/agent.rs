@@ -44,12 +44,10 @@ pub enum ConnectError {
 /// # Errors
 /// [`ConnectError`] when there is no agent.
 pub fn identities(socket: &Path) -> Result<Vec<(PublicKey, String)>, ConnectError> {
-    let known = list(socket)?
-        .into_iter()
-        .map(|(key, identity)| match identity {
-            Identity::PublicKey(stated) => (key, stated.comment().to_owned()),
-            Identity::Certificate(_) => (key, String::new()),
-        });
+    let known = list(socket)?.into_iter().map(|(key, identity)| match identity {
+        Identity::PublicKey(stated) => (key, stated.comment().to_owned()),
+        Identity::Certificate(_) => (key, String::new()),
+    });
     Ok(known.collect())
 }
 
@@ -70,14 +68,8 @@ impl AgentKey {
         let identity = list(socket)?
             .into_iter()
             .find_map(|(key, identity)| (key == public).then_some(identity))
-            .ok_or_else(|| ConnectError::NoSuchKey {
-                fingerprint: public.fingerprint(),
-            })?;
-        Ok(Self {
-            socket: socket.to_owned(),
-            public,
-            identity,
-        })
+            .ok_or_else(|| ConnectError::NoSuchKey { fingerprint: public.fingerprint() })?;
+        Ok(Self { socket: socket.to_owned(), public, identity })
     }
 }
 
@@ -88,31 +80,17 @@ impl Signer for AgentKey {
 
     fn sign(&self, message: &[u8]) -> Result<[u8; 64], SignError> {
         let fingerprint = || self.public.fingerprint();
-        let unreachable = |source| SignError::Unreachable {
-            socket: self.socket.clone(),
-            source,
-        };
+        let unreachable = |source| SignError::Unreachable { socket: self.socket.clone(), source };
         let mut client = client(&self.socket).map_err(unreachable)?;
-        let signed =
-            client
-                .sign_with_ref(&self.identity, message)
-                .map_err(|error| match error {
-                    AgentError::RemoteFailure => SignError::Refused {
-                        fingerprint: fingerprint(),
-                    },
-                    AgentError::AgentCommunicationError(source) => unreachable(source),
-                    _ => SignError::NotASignature {
-                        fingerprint: fingerprint(),
-                    },
-                })?;
-        let not_a_signature = || SignError::NotASignature {
-            fingerprint: fingerprint(),
-        };
+        let signed = client.sign_with_ref(&self.identity, message).map_err(|error| match error {
+            AgentError::RemoteFailure => SignError::Refused { fingerprint: fingerprint() },
+            AgentError::AgentCommunicationError(source) => unreachable(source),
+            _ => SignError::NotASignature { fingerprint: fingerprint() },
+        })?;
+        let not_a_signature = || SignError::NotASignature { fingerprint: fingerprint() };
         let signature = <[u8; 64]>::try_from(signed.as_bytes()).map_err(|_| not_a_signature())?;
         // A statement with a bad signature would be refused far from here, where nobody could say why.
-        self.public
-            .verify(message, &signature)
-            .map_err(|_| not_a_signature())?;
+        self.public.verify(message, &signature).map_err(|_| not_a_signature())?;
         Ok(signature)
     }
 }
@@ -127,20 +105,11 @@ fn client(socket: &Path) -> io::Result<Client> {
 
 /// The plain Ed25519 keys of an agent.
 fn list(socket: &Path) -> Result<Vec<(PublicKey, Identity<'static>)>, ConnectError> {
-    let unreachable = |source| ConnectError::Unreachable {
-        socket: socket.to_owned(),
-        source,
-    };
-    let found = client(socket)
-        .map_err(unreachable)?
-        .list_all_identities()
-        .map_err(|error| match error {
-            AgentError::AgentCommunicationError(source) => unreachable(source),
-            source => ConnectError::NotAnAgent {
-                socket: socket.to_owned(),
-                source,
-            },
-        })?;
+    let unreachable = |source| ConnectError::Unreachable { socket: socket.to_owned(), source };
+    let found = client(socket).map_err(unreachable)?.list_all_identities().map_err(|error| match error {
+        AgentError::AgentCommunicationError(source) => unreachable(source),
+        source => ConnectError::NotAnAgent { socket: socket.to_owned(), source },
+    })?;
     let known = found.into_iter().filter_map(|identity| {
         let bytes = match &identity {
             Identity::PublicKey(stated) => stated.key_data().ed25519()?.0,
@@ -179,10 +148,7 @@ mod tests {
                 .expect("install ssh-agent (openssh-client)");
             let started = Instant::now();
             while UnixStream::connect(&socket).is_err() {
-                assert!(
-                    started.elapsed() < Duration::from_secs(20),
-                    "ssh-agent did not open its socket"
-                );
+                assert!(started.elapsed() < Duration::from_secs(20), "ssh-agent did not open its socket");
                 std::thread::sleep(Duration::from_millis(5));
             }
             Self { process, socket }
@@ -194,11 +160,7 @@ mod tests {
                 .args(arguments)
                 .output()
                 .expect("install ssh-add (openssh-client)");
-            assert!(
-                output.status.success(),
-                "{}",
-                String::from_utf8_lossy(&output.stderr)
-            );
+            assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         }
     }
 
@@ -217,23 +179,15 @@ mod tests {
         let public = keyfile::create(&ours, "ada@example.org", None).unwrap();
         let absent = keyfile::create(&other, "", None).unwrap();
         let rsa = folder.path().join("rsa");
-        let made = Command::new("ssh-keygen")
-            .args(["-q", "-t", "rsa", "-N", "", "-f"])
-            .arg(&rsa)
-            .status();
+        let made = Command::new("ssh-keygen").args(["-q", "-t", "rsa", "-N", "", "-f"]).arg(&rsa).status();
         assert!(made.expect("install ssh-keygen (openssh-client)").success());
 
         agent.add(&["-q", rsa.to_str().unwrap()]);
         let missing = AgentKey::connect(&agent.socket, public).unwrap_err();
-        assert!(
-            matches!(&missing, ConnectError::NoSuchKey { fingerprint } if *fingerprint == public.fingerprint())
-        );
+        assert!(matches!(&missing, ConnectError::NoSuchKey { fingerprint } if *fingerprint == public.fingerprint()));
 
         agent.add(&["-q", ours.to_str().unwrap()]);
-        assert_eq!(
-            identities(&agent.socket).unwrap(),
-            [(public, "ada@example.org".to_owned())]
-        );
+        assert_eq!(identities(&agent.socket).unwrap(), [(public, "ada@example.org".to_owned())]);
         assert!(AgentKey::connect(&agent.socket, absent).is_err());
         let key = AgentKey::connect(&agent.socket, public).unwrap();
         let message = vec![0x5a; 65_536];
@@ -246,10 +200,7 @@ mod tests {
         agent.add(&["-q", "-D"]);
         assert!(matches!(key.sign(b"late"), Err(SignError::Refused { .. })));
         drop(agent);
-        assert!(matches!(
-            key.sign(b"later"),
-            Err(SignError::Unreachable { .. })
-        ));
+        assert!(matches!(key.sign(b"later"), Err(SignError::Unreachable { .. })));
     }
 
     /// Reads one message of the agent protocol (draft-ietf-sshm-ssh-agent section 3) and answers with `answer`.
@@ -259,18 +210,12 @@ mod tests {
         stream.read_exact(&mut length).unwrap();
         let mut message = vec![0; usize::try_from(u32::from_be_bytes(length)).unwrap()];
         stream.read_exact(&mut message).unwrap();
-        stream
-            .write_all(&u32::try_from(answer.len()).unwrap().to_be_bytes())
-            .unwrap();
+        stream.write_all(&u32::try_from(answer.len()).unwrap().to_be_bytes()).unwrap();
         stream.write_all(answer).unwrap();
     }
 
     fn text(bytes: &[u8]) -> Vec<u8> {
-        [
-            &u32::try_from(bytes.len()).unwrap().to_be_bytes()[..],
-            bytes,
-        ]
-        .concat()
+        [&u32::try_from(bytes.len()).unwrap().to_be_bytes()[..], bytes].concat()
     }
 
     #[test]
@@ -281,11 +226,7 @@ mod tests {
         let key = crate::signer::SoftKey::from_seed([3; 32]);
         let blob = [text(b"ssh-ed25519"), text(key.public().as_bytes())].concat();
         let listed = [&[12, 0, 0, 0, 1][..], &text(&blob), &text(b"ada")].concat();
-        let forged = [
-            text(b"ssh-ed25519"),
-            text(&key.sign(b"another message").unwrap()),
-        ]
-        .concat();
+        let forged = [text(b"ssh-ed25519"), text(&key.sign(b"another message").unwrap())].concat();
         let signed = [&[14][..], &text(&forged)].concat();
         let server = std::thread::spawn(move || {
             answer(&listener, &listed);
@@ -294,22 +235,10 @@ mod tests {
             answer(&listener, &[99, 1, 2]);
         });
         let agent = AgentKey::connect(&socket, key.public()).unwrap();
-        assert!(matches!(
-            agent.sign(b"message"),
-            Err(SignError::NotASignature { .. })
-        ));
-        assert!(matches!(
-            agent.sign(b"message"),
-            Err(SignError::Refused { .. })
-        ));
-        assert!(matches!(
-            identities(&socket),
-            Err(ConnectError::NotAnAgent { .. })
-        ));
+        assert!(matches!(agent.sign(b"message"), Err(SignError::NotASignature { .. })));
+        assert!(matches!(agent.sign(b"message"), Err(SignError::Refused { .. })));
+        assert!(matches!(identities(&socket), Err(ConnectError::NotAnAgent { .. })));
         server.join().unwrap();
-        assert!(matches!(
-            identities(&folder.path().join("none")),
-            Err(ConnectError::Unreachable { .. })
-        ));
+        assert!(matches!(identities(&folder.path().join("none")), Err(ConnectError::Unreachable { .. })));
     }
 }

@@ -82,27 +82,19 @@ pub enum ReadError {
 /// [`PlaceError`]; what was at `path` is untouched.
 pub fn place_new(path: &Path, contents: &[u8], mode: u32) -> Result<(), PlaceError> {
     let failed = |source: io::Error| match source.kind() {
-        io::ErrorKind::AlreadyExists => PlaceError::Exists {
-            path: path.to_owned(),
-        },
-        _ => PlaceError::Io {
-            path: path.to_owned(),
-            source,
-        },
+        io::ErrorKind::AlreadyExists => PlaceError::Exists { path: path.to_owned() },
+        _ => PlaceError::Io { path: path.to_owned(), source },
     };
     let folder = match path.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
         _ => Path::new("."),
     };
     let passing = folder.join(passing_name().map_err(failed)?);
-    let linked =
-        write_synced(&passing, contents, mode).and_then(|()| fs::hard_link(&passing, path));
+    let linked = write_synced(&passing, contents, mode).and_then(|()| fs::hard_link(&passing, path));
     // The passing name goes whether or not the link was made; it is not there when it could not be written.
     let removed = fs::remove_file(&passing);
     linked.map_err(failed)?;
-    removed
-        .and_then(|()| File::open(folder)?.sync_all())
-        .map_err(failed)
+    removed.and_then(|()| File::open(folder)?.sync_all()).map_err(failed)
 }
 
 /// Reads a private file of at most `limit` bytes. The permissions are those of the opened file, so it cannot be swapped
@@ -112,44 +104,25 @@ pub fn place_new(path: &Path, contents: &[u8], mode: u32) -> Result<(), PlaceErr
 /// [`ReadError`], above all when anybody but the owner has permissions on the file.
 pub fn read_private(path: &Path, limit: u64) -> Result<Zeroizing<Vec<u8>>, ReadError> {
     let failed = |source: io::Error| match source.kind() {
-        io::ErrorKind::NotFound => ReadError::Missing {
-            path: path.to_owned(),
-        },
-        _ => ReadError::Io {
-            path: path.to_owned(),
-            source,
-        },
+        io::ErrorKind::NotFound => ReadError::Missing { path: path.to_owned() },
+        _ => ReadError::Io { path: path.to_owned(), source },
     };
     // Asked before opening, because opening a pipe would wait for its writer.
     if !fs::metadata(path).map_err(failed)?.is_file() {
-        return Err(ReadError::NotAFile {
-            path: path.to_owned(),
-        });
+        return Err(ReadError::NotAFile { path: path.to_owned() });
     }
     let file = File::open(path).map_err(failed)?;
     let metadata = file.metadata().map_err(failed)?;
     let mode = metadata.permissions().mode() & 0o777;
     if mode & 0o077 != 0 {
-        return Err(ReadError::OpenToOthers {
-            path: path.to_owned(),
-            mode,
-        });
+        return Err(ReadError::OpenToOthers { path: path.to_owned(), mode });
     }
-    let too_large = || ReadError::TooLarge {
-        path: path.to_owned(),
-        limit,
-    };
+    let too_large = || ReadError::TooLarge { path: path.to_owned(), limit };
     // Room for everything at once: growing would leave copies of the secret behind.
     let room = usize::try_from(metadata.len().min(limit)).map_err(|_| too_large())?;
     let mut contents = Zeroizing::new(Vec::with_capacity(room + 1));
-    file.take(limit.saturating_add(1))
-        .read_to_end(&mut contents)
-        .map_err(failed)?;
-    if u64::try_from(contents.len()).is_ok_and(|length| length <= limit) {
-        Ok(contents)
-    } else {
-        Err(too_large())
-    }
+    file.take(limit.saturating_add(1)).read_to_end(&mut contents).map_err(failed)?;
+    if u64::try_from(contents.len()).is_ok_and(|length| length <= limit) { Ok(contents) } else { Err(too_large()) }
 }
 
 /// A name that nobody else is using at this moment.
@@ -160,11 +133,7 @@ fn passing_name() -> io::Result<OsString> {
 
 /// Writes a new file with this mode and waits until the disk has it.
 fn write_synced(path: &Path, contents: &[u8], mode: u32) -> io::Result<()> {
-    let mut file = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(mode)
-        .open(path)?;
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(mode).open(path)?;
     file.write_all(contents)?;
     file.sync_all()
 }
@@ -175,10 +144,7 @@ mod tests {
     use super::*;
 
     fn names(folder: &Path) -> Vec<OsString> {
-        fs::read_dir(folder)
-            .unwrap()
-            .map(|entry| entry.unwrap().file_name())
-            .collect()
+        fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name()).collect()
     }
 
     #[test]
@@ -186,10 +152,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("one");
         place_new(&path, b"first", PRIVATE).unwrap();
-        assert_eq!(
-            fs::metadata(&path).unwrap().permissions().mode() & 0o777,
-            PRIVATE
-        );
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, PRIVATE);
         assert_eq!(read_private(&path, 5).unwrap().as_slice(), b"first");
         assert_eq!(names(folder.path()), ["one"]);
     }
@@ -199,22 +162,13 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("one");
         place_new(&path, b"first", PRIVATE).unwrap();
-        assert!(matches!(
-            place_new(&path, b"second", PRIVATE),
-            Err(PlaceError::Exists { .. })
-        ));
+        assert!(matches!(place_new(&path, b"second", PRIVATE), Err(PlaceError::Exists { .. })));
         assert_eq!(fs::read(&path).unwrap(), b"first");
         let link = folder.path().join("two");
         std::os::unix::fs::symlink("nowhere", &link).unwrap();
-        assert!(matches!(
-            place_new(&link, b"second", PRIVATE),
-            Err(PlaceError::Exists { .. })
-        ));
+        assert!(matches!(place_new(&link, b"second", PRIVATE), Err(PlaceError::Exists { .. })));
         assert_eq!(names(folder.path()).len(), 2);
-        assert!(matches!(
-            place_new(&folder.path().join("no/folder"), b"", PRIVATE),
-            Err(PlaceError::Io { .. })
-        ));
+        assert!(matches!(place_new(&folder.path().join("no/folder"), b"", PRIVATE), Err(PlaceError::Io { .. })));
     }
 
     #[test]
@@ -230,11 +184,7 @@ mod tests {
                     })
                 })
                 .collect();
-            racers
-                .into_iter()
-                .map(|racer| racer.join().unwrap())
-                .filter(|placed| *placed)
-                .count()
+            racers.into_iter().map(|racer| racer.join().unwrap()).filter(|placed| *placed).count()
         });
         assert_eq!(placed, 1);
         let contents = fs::read(&path).unwrap();
@@ -250,12 +200,7 @@ mod tests {
         for mode in [0o640, 0o604, 0o620, 0o602, 0o610, 0o601] {
             fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
             let error = read_private(&path, 5).unwrap_err();
-            assert!(
-                error
-                    .to_string()
-                    .ends_with(&format!("run `chmod 600 {}`", path.display())),
-                "{error}"
-            );
+            assert!(error.to_string().ends_with(&format!("run `chmod 600 {}`", path.display())), "{error}");
         }
         fs::set_permissions(&path, fs::Permissions::from_mode(0o400)).unwrap();
         assert!(read_private(&path, 5).is_ok());
@@ -265,18 +210,9 @@ mod tests {
     fn what_is_missing_too_large_or_no_file_is_said() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("one");
-        assert!(matches!(
-            read_private(&path, 5),
-            Err(ReadError::Missing { .. })
-        ));
-        assert!(matches!(
-            read_private(folder.path(), 5),
-            Err(ReadError::NotAFile { .. })
-        ));
+        assert!(matches!(read_private(&path, 5), Err(ReadError::Missing { .. })));
+        assert!(matches!(read_private(folder.path(), 5), Err(ReadError::NotAFile { .. })));
         place_new(&path, b"sixsix", PRIVATE).unwrap();
-        assert!(matches!(
-            read_private(&path, 5),
-            Err(ReadError::TooLarge { limit: 5, .. })
-        ));
+        assert!(matches!(read_private(&path, 5), Err(ReadError::TooLarge { limit: 5, .. })));
     }
 }

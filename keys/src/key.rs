@@ -36,17 +36,13 @@ pub enum InvalidKey {
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 pub enum ParseKeyError {
     /// A private key where a public one belongs.
-    #[error(
-        "this is a private key; give the line of the `.pub` file beside it, and show the private one to nobody"
-    )]
+    #[error("this is a private key; give the line of the `.pub` file beside it, and show the private one to nobody")]
     Private,
     /// A key for another algorithm.
     #[error("only `ssh-ed25519` keys are accepted; make one with `ssh-keygen -t ed25519`")]
     OtherAlgorithm,
     /// Not `ssh-ed25519`, one base64 word, and perhaps a comment.
-    #[error(
-        "the text is not one line `ssh-ed25519 AAAA… comment`; copy the whole line of the `.pub` file"
-    )]
+    #[error("the text is not one line `ssh-ed25519 AAAA… comment`; copy the whole line of the `.pub` file")]
     NotALine,
     /// The line is well formed, the key in it is not.
     #[error(transparent)]
@@ -156,21 +152,15 @@ impl FromStr for PublicKey {
         let mut words = line.split_ascii_whitespace();
         match words.next() {
             Some(ALGORITHM) => {}
-            Some(name)
-                if ["ssh-", "ecdsa-", "sk-"]
-                    .iter()
-                    .any(|start| name.starts_with(start)) =>
-            {
+            Some(name) if ["ssh-", "ecdsa-", "sk-"].iter().any(|start| name.starts_with(start)) => {
                 return Err(ParseKeyError::OtherAlgorithm);
             }
             _ => return Err(ParseKeyError::NotALine),
         }
         let mut blob = [0; BLOB_BYTES];
-        let decoded = Base64::decode(words.next().unwrap_or_default(), &mut blob)
-            .map_err(|_| ParseKeyError::NotALine)?;
-        let key = decoded
-            .strip_prefix(BLOB_PREFIX)
-            .ok_or(ParseKeyError::NotALine)?;
+        let decoded =
+            Base64::decode(words.next().unwrap_or_default(), &mut blob).map_err(|_| ParseKeyError::NotALine)?;
+        let key = decoded.strip_prefix(BLOB_PREFIX).ok_or(ParseKeyError::NotALine)?;
         let key = <[u8; 32]>::try_from(key).map_err(|_| ParseKeyError::NotALine)?;
         Ok(Self::from_bytes(key)?)
     }
@@ -190,9 +180,7 @@ impl<'de> Deserialize<'de> for PublicKey {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         use serde::de::Error as _;
         if deserializer.is_human_readable() {
-            String::deserialize(deserializer)?
-                .parse()
-                .map_err(D::Error::custom)
+            String::deserialize(deserializer)?.parse().map_err(D::Error::custom)
         } else {
             let bytes = ByteArray::<32>::deserialize(deserializer)?;
             Self::from_bytes(bytes.into_array()).map_err(D::Error::custom)
@@ -245,13 +233,9 @@ impl Serialize for KeyId {
 impl<'de> Deserialize<'de> for KeyId {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         if deserializer.is_human_readable() {
-            String::deserialize(deserializer)?
-                .parse()
-                .map_err(serde::de::Error::custom)
+            String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
         } else {
-            Ok(Self(
-                ByteArray::<16>::deserialize(deserializer)?.into_array(),
-            ))
+            Ok(Self(ByteArray::<16>::deserialize(deserializer)?.into_array()))
         }
     }
 }
@@ -287,22 +271,11 @@ mod tests {
         for (first, last) in [("00", "00"), ("00", "80"), ("01", "00"), ("01", "80")] {
             encodings.push(format!("{first}{zeros}{last}"));
         }
-        for (first, last) in [
-            ("ec", "7f"),
-            ("ec", "ff"),
-            ("ed", "7f"),
-            ("ed", "ff"),
-            ("ee", "7f"),
-            ("ee", "ff"),
-        ] {
+        for (first, last) in [("ec", "7f"), ("ec", "ff"), ("ed", "7f"), ("ed", "ff"), ("ee", "7f"), ("ee", "ff")] {
             encodings.push(format!("{first}{ones}{last}"));
         }
         for encoding in encodings {
-            assert_eq!(
-                PublicKey::from_bytes(bytes(&encoding)),
-                Err(InvalidKey::SmallOrder),
-                "{encoding}"
-            );
+            assert_eq!(PublicKey::from_bytes(bytes(&encoding)), Err(InvalidKey::SmallOrder), "{encoding}");
         }
     }
 
@@ -327,10 +300,8 @@ mod tests {
 
     #[test]
     fn rfc_8032_section_7_1_test_3_verifies() {
-        let key = PublicKey::from_bytes(bytes(
-            "fc51cd8e6218a1a38da47ed00230f0580816ed13ba3303ac5deb911548908025",
-        ))
-        .unwrap();
+        let key =
+            PublicKey::from_bytes(bytes("fc51cd8e6218a1a38da47ed00230f0580816ed13ba3303ac5deb911548908025")).unwrap();
         let signature = bytes(
             "6291d657deec24024827e69c3abe01a30ce548a284743a445e3680d7db5ac3ac\
              18ff9b538d16f290ae67f760984dc6594a7c15e9716ed28dc027beceea1ec40a",
@@ -355,10 +326,7 @@ mod tests {
                 carry = sum >> 8;
             }
             assert_eq!(carry, 0, "S + L fits 32 bytes");
-            assert_eq!(
-                key().public().verify(&message, &malleated),
-                Err(BadSignature)
-            );
+            assert_eq!(key().public().verify(&message, &malleated), Err(BadSignature));
         }
     }
 
@@ -368,11 +336,7 @@ mod tests {
         for bit in 0..512 {
             let mut flipped = signature;
             flipped[bit / 8] ^= 1 << (bit % 8);
-            assert_eq!(
-                key().public().verify(b"release", &flipped),
-                Err(BadSignature),
-                "bit {bit}"
-            );
+            assert_eq!(key().public().verify(b"release", &flipped), Err(BadSignature), "bit {bit}");
         }
     }
 
@@ -383,10 +347,7 @@ mod tests {
             let text = public.to_string();
             assert!(text.starts_with("ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAI"));
             assert_eq!(text.parse(), Ok(public));
-            assert_eq!(
-                format!("{text} ada@example.org of the registry\n").parse(),
-                Ok(public)
-            );
+            assert_eq!(format!("{text} ada@example.org of the registry\n").parse(), Ok(public));
         }
     }
 
@@ -404,41 +365,24 @@ mod tests {
             &text.replace("ssh-ed25519 AAAAC3", "ssh-ed25519 AAAAD3"),
         ];
         for wrong in not_a_line {
-            assert_eq!(
-                wrong.parse::<PublicKey>(),
-                Err(ParseKeyError::NotALine),
-                "{wrong}"
-            );
+            assert_eq!(wrong.parse::<PublicKey>(), Err(ParseKeyError::NotALine), "{wrong}");
         }
-        assert_eq!(
-            "ssh-rsa AAAA".parse::<PublicKey>(),
-            Err(ParseKeyError::OtherAlgorithm)
-        );
+        assert_eq!("ssh-rsa AAAA".parse::<PublicKey>(), Err(ParseKeyError::OtherAlgorithm));
         let private = "-----BEGIN OPENSSH PRIVATE KEY-----\nb3Bl";
         assert_eq!(private.parse::<PublicKey>(), Err(ParseKeyError::Private));
         let small = PublicKey([0; 32]).to_string();
-        assert_eq!(
-            small.parse::<PublicKey>(),
-            Err(ParseKeyError::Invalid(InvalidKey::SmallOrder))
-        );
+        assert_eq!(small.parse::<PublicKey>(), Err(ParseKeyError::Invalid(InvalidKey::SmallOrder)));
     }
 
     #[test]
     fn a_key_id_is_half_of_the_digest_and_comes_back_from_its_text() {
-        let public = PublicKey::from_bytes(bytes(
-            "fc51cd8e6218a1a38da47ed00230f0580816ed13ba3303ac5deb911548908025",
-        ))
-        .unwrap();
+        let public =
+            PublicKey::from_bytes(bytes("fc51cd8e6218a1a38da47ed00230f0580816ed13ba3303ac5deb911548908025")).unwrap();
         let id = public.id();
         assert_eq!(id.0[..], Sha256::digest(public.as_bytes())[..16]);
         assert_eq!(id.to_string().parse(), Ok(id));
-        for wrong in [
-            "",
-            "+f000000000000000000000000000000",
-            &id.to_string()[1..],
-            &format!("{id}0"),
-            &"é".repeat(16),
-        ] {
+        for wrong in ["", "+f000000000000000000000000000000", &id.to_string()[1..], &format!("{id}0"), &"é".repeat(16)]
+        {
             assert_eq!(wrong.parse::<KeyId>(), Err(NotAKeyId), "{wrong}");
         }
     }
@@ -450,20 +394,11 @@ mod tests {
         let mut cbor = Vec::new();
         ciborium::into_writer(&both, &mut cbor).unwrap();
         // Array of 2; byte strings of 32 and of 16 (RFC 8949 section 3.1).
-        assert_eq!(
-            (cbor.len(), &cbor[..3], cbor[35]),
-            (1 + 34 + 17, &[0x82, 0x58, 32][..], 0x50)
-        );
-        assert_eq!(
-            ciborium::from_reader::<(PublicKey, KeyId), _>(&cbor[..]).unwrap(),
-            both
-        );
+        assert_eq!((cbor.len(), &cbor[..3], cbor[35]), (1 + 34 + 17, &[0x82, 0x58, 32][..], 0x50));
+        assert_eq!(ciborium::from_reader::<(PublicKey, KeyId), _>(&cbor[..]).unwrap(), both);
         let json = serde_json::to_string(&both).unwrap();
         assert_eq!(json, format!("[\"{public}\",\"{}\"]", public.id()));
-        assert_eq!(
-            serde_json::from_str::<(PublicKey, KeyId)>(&json).unwrap(),
-            both
-        );
+        assert_eq!(serde_json::from_str::<(PublicKey, KeyId)>(&json).unwrap(), both);
         // A key of small order does not enter by deserialisation either.
         cbor[3..35].fill(0);
         assert!(ciborium::from_reader::<(PublicKey, KeyId), _>(&cbor[..]).is_err());

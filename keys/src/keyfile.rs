@@ -27,9 +27,7 @@ pub enum CreateError {
     #[error("the passphrase is empty; choose one of several words")]
     EmptyPassphrase,
     /// The comment does not fit on the line of a public key.
-    #[error(
-        "the comment has a line break or another control character; give plain text such as `ada@example.org`"
-    )]
+    #[error("the comment has a line break or another control character; give plain text such as `ada@example.org`")]
     Comment,
     /// The system gave no randomness.
     #[error("the system gave no random bytes; see that /dev/urandom works")]
@@ -78,11 +76,7 @@ pub enum OpenError {
 ///
 /// # Errors
 /// [`CreateError`], also when either file is already there.
-pub fn create(
-    path: &Path,
-    comment: &str,
-    passphrase: Option<&str>,
-) -> Result<PublicKey, CreateError> {
+pub fn create(path: &Path, comment: &str, passphrase: Option<&str>) -> Result<PublicKey, CreateError> {
     if comment.chars().any(char::is_control) {
         return Err(CreateError::Comment);
     }
@@ -99,11 +93,7 @@ pub fn create(
     let text = encode(&seed, comment, passphrase)?;
     at_rest::place_new(path, text.as_bytes(), PRIVATE)?;
     let line = format!("{public} {comment}");
-    if let Err(error) = at_rest::place_new(
-        &public_path,
-        format!("{}\n", line.trim_end()).as_bytes(),
-        PUBLIC,
-    ) {
+    if let Err(error) = at_rest::place_new(&public_path, format!("{}\n", line.trim_end()).as_bytes(), PUBLIC) {
         // The private key is ours and nobody knows it yet; a failure to remove it is less than the failure reported.
         let _ = fs::remove_file(path);
         return Err(error.into());
@@ -115,17 +105,10 @@ pub fn create(
 ///
 /// # Errors
 /// [`OpenError`]; a wrong passphrase is told apart from a damaged file as far as the format allows.
-pub fn open(
-    path: &Path,
-    passphrase: impl FnOnce() -> io::Result<Zeroizing<String>>,
-) -> Result<SoftKey, OpenError> {
-    let not_a_key = || OpenError::NotAKey {
-        path: path.to_owned(),
-    };
+pub fn open(path: &Path, passphrase: impl FnOnce() -> io::Result<Zeroizing<String>>) -> Result<SoftKey, OpenError> {
+    let not_a_key = || OpenError::NotAKey { path: path.to_owned() };
     let contents = at_rest::read_private(path, FILE_BYTES)?;
-    let other_algorithm = || OpenError::OtherAlgorithm {
-        path: path.to_owned(),
-    };
+    let other_algorithm = || OpenError::OtherAlgorithm { path: path.to_owned() };
     let mut key = PrivateKey::from_openssh(contents.as_slice()).map_err(|error| match error {
         // Algorithms that are not built in are met here, the others below.
         ssh_key::Error::AlgorithmUnknown
@@ -137,30 +120,15 @@ pub fn open(
         return Err(other_algorithm());
     }
     if key.is_encrypted() {
-        let given = passphrase().map_err(|source| OpenError::NoPassphrase {
-            path: path.to_owned(),
-            source,
-        })?;
-        key = key
-            .decrypt(given.as_bytes())
-            .map_err(|_| OpenError::WrongPassphrase {
-                path: path.to_owned(),
-            })?;
+        let given = passphrase().map_err(|source| OpenError::NoPassphrase { path: path.to_owned(), source })?;
+        key = key.decrypt(given.as_bytes()).map_err(|_| OpenError::WrongPassphrase { path: path.to_owned() })?;
     }
     let pair = key.key_data().ed25519().ok_or_else(not_a_key)?;
     let seed = Zeroizing::new(pair.private.to_bytes());
     let opened = SoftKey::from_seed(*seed);
     // The public half stands in the clear: whoever changed it would have us sign in another's name.
-    let stated = key
-        .public_key()
-        .key_data()
-        .ed25519()
-        .ok_or_else(not_a_key)?;
-    if opened.public().as_bytes() == &stated.0 {
-        Ok(opened)
-    } else {
-        Err(not_a_key())
-    }
+    let stated = key.public_key().key_data().ed25519().ok_or_else(not_a_key)?;
+    if opened.public().as_bytes() == &stated.0 { Ok(opened) } else { Err(not_a_key()) }
 }
 
 /// Where the public line lies: the whole name with `.pub` appended, as `ssh-keygen` does it.
@@ -172,28 +140,15 @@ pub fn public_path(path: &Path) -> PathBuf {
 }
 
 /// The private key as OpenSSH writes it (PROTOCOL.key): AES-256-CTR under bcrypt-pbkdf, or in the clear.
-fn encode(
-    seed: &[u8; 32],
-    comment: &str,
-    passphrase: Option<&str>,
-) -> Result<Zeroizing<String>, CreateError> {
+fn encode(seed: &[u8; 32], comment: &str, passphrase: Option<&str>) -> Result<Zeroizing<String>, CreateError> {
     let pair = Ed25519Keypair::from_seed(seed);
-    let mut key =
-        PrivateKey::new(KeypairData::Ed25519(pair), comment).map_err(CreateError::Encode)?;
+    let mut key = PrivateKey::new(KeypairData::Ed25519(pair), comment).map_err(CreateError::Encode)?;
     if let Some(passphrase) = passphrase {
         let mut salt = vec![0; 16];
         getrandom::fill(&mut salt).map_err(CreateError::Entropy)?;
         let check = getrandom::u32().map_err(CreateError::Entropy)?;
         key = key
-            .encrypt_with(
-                Cipher::Aes256Ctr,
-                Kdf::Bcrypt {
-                    salt,
-                    rounds: KDF_ROUNDS,
-                },
-                check,
-                passphrase,
-            )
+            .encrypt_with(Cipher::Aes256Ctr, Kdf::Bcrypt { salt, rounds: KDF_ROUNDS }, check, passphrase)
             .map_err(CreateError::Encode)?;
     }
     key.to_openssh(LineEnding::LF).map_err(CreateError::Encode)
@@ -216,15 +171,8 @@ mod tests {
     }
 
     fn ssh_keygen(arguments: &[&str]) -> String {
-        let output = Command::new("ssh-keygen")
-            .args(arguments)
-            .output()
-            .expect("install ssh-keygen (openssh-client)");
-        assert!(
-            output.status.success(),
-            "{}",
-            String::from_utf8_lossy(&output.stderr)
-        );
+        let output = Command::new("ssh-keygen").args(arguments).output().expect("install ssh-keygen (openssh-client)");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         String::from_utf8(output.stdout).unwrap()
     }
 
@@ -233,33 +181,13 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("ada.key");
         let public = create(&path, "ada@example.org", Some("four plain words here")).unwrap();
-        assert_eq!(
-            fs::metadata(&path).unwrap().permissions().mode() & 0o777,
-            0o600
-        );
-        assert_eq!(
-            fs::read_to_string(public_path(&path)).unwrap(),
-            format!("{public} ada@example.org\n")
-        );
-        assert_eq!(
-            open(&path, given("four plain words here"))
-                .unwrap()
-                .public(),
-            public
-        );
-        assert!(matches!(
-            open(&path, given("four plain words")),
-            Err(OpenError::WrongPassphrase { .. })
-        ));
-        assert!(matches!(
-            open(&path, given("")),
-            Err(OpenError::WrongPassphrase { .. })
-        ));
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        assert_eq!(fs::read_to_string(public_path(&path)).unwrap(), format!("{public} ada@example.org\n"));
+        assert_eq!(open(&path, given("four plain words here")).unwrap().public(), public);
+        assert!(matches!(open(&path, given("four plain words")), Err(OpenError::WrongPassphrase { .. })));
+        assert!(matches!(open(&path, given("")), Err(OpenError::WrongPassphrase { .. })));
         let nobody = || Err(io::Error::other("no terminal"));
-        assert!(matches!(
-            open(&path, nobody),
-            Err(OpenError::NoPassphrase { .. })
-        ));
+        assert!(matches!(open(&path, nobody), Err(OpenError::NoPassphrase { .. })));
     }
 
     #[test]
@@ -268,10 +196,7 @@ mod tests {
         let path = folder.path().join("node.key");
         let public = create(&path, "", None).unwrap();
         assert_eq!(open(&path, not_asked).unwrap().public(), public);
-        assert_eq!(
-            fs::read_to_string(public_path(&path)).unwrap(),
-            format!("{public}\n")
-        );
+        assert_eq!(fs::read_to_string(public_path(&path)).unwrap(), format!("{public}\n"));
     }
 
     #[test]
@@ -279,23 +204,14 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("ada.key");
         let public = create(&path, "", None).unwrap();
-        assert!(matches!(
-            create(&path, "", None),
-            Err(CreateError::Place(PlaceError::Exists { .. }))
-        ));
+        assert!(matches!(create(&path, "", None), Err(CreateError::Place(PlaceError::Exists { .. }))));
         fs::remove_file(public_path(&path)).unwrap();
-        assert!(matches!(
-            create(&path, "", None),
-            Err(CreateError::Place(PlaceError::Exists { .. }))
-        ));
+        assert!(matches!(create(&path, "", None), Err(CreateError::Place(PlaceError::Exists { .. }))));
         assert!(!public_path(&path).exists());
         assert_eq!(open(&path, not_asked).unwrap().public(), public);
         let other = folder.path().join("other.key");
         fs::write(public_path(&other), "taken").unwrap();
-        assert!(matches!(
-            create(&other, "", None),
-            Err(CreateError::Place(PlaceError::Exists { .. }))
-        ));
+        assert!(matches!(create(&other, "", None), Err(CreateError::Place(PlaceError::Exists { .. }))));
         assert!(!other.exists());
     }
 
@@ -303,14 +219,8 @@ mod tests {
     fn empty_passphrases_and_broken_comments_are_refused() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("ada.key");
-        assert!(matches!(
-            create(&path, "", Some("")),
-            Err(CreateError::EmptyPassphrase)
-        ));
-        assert!(matches!(
-            create(&path, "ada\nssh-ed25519 AAAA", None),
-            Err(CreateError::Comment)
-        ));
+        assert!(matches!(create(&path, "", Some("")), Err(CreateError::EmptyPassphrase)));
+        assert!(matches!(create(&path, "ada\nssh-ed25519 AAAA", None), Err(CreateError::Comment)));
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
     }
 
@@ -333,34 +243,18 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let make = |name: &str, kind: &str, passphrase: &str| {
             let path = folder.path().join(name);
-            ssh_keygen(&[
-                "-q",
-                "-t",
-                kind,
-                "-N",
-                passphrase,
-                "-C",
-                "eve",
-                "-f",
-                path.to_str().unwrap(),
-            ]);
+            ssh_keygen(&["-q", "-t", kind, "-N", passphrase, "-C", "eve", "-f", path.to_str().unwrap()]);
             path
         };
         for (name, passphrase) in [("locked", "pass"), ("plain", "")] {
             let path = make(name, "ed25519", passphrase);
             let line = fs::read_to_string(public_path(&path)).unwrap();
-            assert_eq!(
-                open(&path, given(passphrase)).unwrap().public(),
-                line.parse().unwrap()
-            );
+            assert_eq!(open(&path, given(passphrase)).unwrap().public(), line.parse().unwrap());
         }
         for (name, passphrase) in [("rsa", ""), ("ecdsa", ""), ("ecdsa-locked", "pass")] {
             let kind = name.split('-').next().unwrap();
             let refused = open(&make(name, kind, passphrase), not_asked);
-            assert!(
-                matches!(refused, Err(OpenError::OtherAlgorithm { .. })),
-                "{name}: {refused:?}"
-            );
+            assert!(matches!(refused, Err(OpenError::OtherAlgorithm { .. })), "{name}: {refused:?}");
         }
     }
 
@@ -374,18 +268,10 @@ mod tests {
         let older = sound.replace("OPENSSH", "RSA");
         for wrong in [line.as_str(), &sound[..sound.len() / 2], &older, "", "\0"] {
             fs::write(&path, wrong).unwrap();
-            assert!(
-                matches!(open(&path, not_asked), Err(OpenError::NotAKey { .. })),
-                "{wrong}"
-            );
+            assert!(matches!(open(&path, not_asked), Err(OpenError::NotAKey { .. })), "{wrong}");
         }
         fs::write(&path, &sound).unwrap();
         fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
-        assert!(
-            open(&path, not_asked)
-                .unwrap_err()
-                .to_string()
-                .contains("chmod 600")
-        );
+        assert!(open(&path, not_asked).unwrap_err().to_string().contains("chmod 600"));
     }
 }

@@ -29,14 +29,12 @@ const LOW_ORDER: [[u8; 32]; 7] = [
     [0; 32],
     ends(1, 0, 0),
     [
-        0xe0, 0xeb, 0x7a, 0x7c, 0x3b, 0x41, 0xb8, 0xae, 0x16, 0x56, 0xe3, 0xfa, 0xf1, 0x9f, 0xc4,
-        0x6a, 0xda, 0x09, 0x8d, 0xeb, 0x9c, 0x32, 0xb1, 0xfd, 0x86, 0x62, 0x05, 0x16, 0x5f, 0x49,
-        0xb8, 0x00,
+        0xe0, 0xeb, 0x7a, 0x7c, 0x3b, 0x41, 0xb8, 0xae, 0x16, 0x56, 0xe3, 0xfa, 0xf1, 0x9f, 0xc4, 0x6a, 0xda, 0x09,
+        0x8d, 0xeb, 0x9c, 0x32, 0xb1, 0xfd, 0x86, 0x62, 0x05, 0x16, 0x5f, 0x49, 0xb8, 0x00,
     ],
     [
-        0x5f, 0x9c, 0x95, 0xbc, 0xa3, 0x50, 0x8c, 0x24, 0xb1, 0xd0, 0xb1, 0x55, 0x9c, 0x83, 0xef,
-        0x5b, 0x04, 0x44, 0x5c, 0xc4, 0x58, 0x1c, 0x8e, 0x86, 0xd8, 0x22, 0x4e, 0xdd, 0xd0, 0x9f,
-        0x11, 0x57,
+        0x5f, 0x9c, 0x95, 0xbc, 0xa3, 0x50, 0x8c, 0x24, 0xb1, 0xd0, 0xb1, 0x55, 0x9c, 0x83, 0xef, 0x5b, 0x04, 0x44,
+        0x5c, 0xc4, 0x58, 0x1c, 0x8e, 0x86, 0xd8, 0x22, 0x4e, 0xdd, 0xd0, 0x9f, 0x11, 0x57,
     ],
     ends(0xec, 0xff, 0x7f),
     ends(0xed, 0xff, 0x7f),
@@ -55,17 +53,13 @@ const fn ends(first: u8, middle: u8, last: u8) -> [u8; 32] {
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 pub enum ParseRecipientError {
     /// An identity where a recipient belongs. It is not repeated.
-    #[error(
-        "this is a secret identity; give its recipient `age1…`, and show the identity to nobody"
-    )]
+    #[error("this is a secret identity; give its recipient `age1…`, and show the identity to nobody")]
     Secret,
     /// Not `age1…` or mistyped.
     #[error("the text is not an age recipient `age1…`; copy the whole of it")]
     NotARecipient,
     /// Whatever is sealed to it, anybody could read.
-    #[error(
-        "the recipient is a point of low order, which protects nothing; make one with `quintes key new`"
-    )]
+    #[error("the recipient is a point of low order, which protects nothing; make one with `quintes key new`")]
     LowOrder,
 }
 
@@ -186,22 +180,13 @@ impl FromStr for Recipient {
 /// [`ParseRecipientError`]. Points of low order are refused here, because sealing to one would end in a panic.
 pub fn parse_recipient(text: &str) -> Result<Recipient, ParseRecipientError> {
     let text = text.trim();
-    if text
-        .get(..14)
-        .is_some_and(|start| start.eq_ignore_ascii_case("age-secret-key"))
-    {
+    if text.get(..14).is_some_and(|start| start.eq_ignore_ascii_case("age-secret-key")) {
         return Err(ParseRecipientError::Secret);
     }
-    let recipient: x25519::Recipient = text
-        .parse()
-        .map_err(|_| ParseRecipientError::NotARecipient)?;
+    let recipient: x25519::Recipient = text.parse().map_err(|_| ParseRecipientError::NotARecipient)?;
     let mut point = point(&recipient).ok_or(ParseRecipientError::NotARecipient)?;
     point[31] &= 0x7f;
-    if LOW_ORDER.contains(&point) {
-        Err(ParseRecipientError::LowOrder)
-    } else {
-        Ok(Recipient(recipient))
-    }
+    if LOW_ORDER.contains(&point) { Err(ParseRecipientError::LowOrder) } else { Ok(Recipient(recipient)) }
 }
 
 /// The 32 bytes behind a recipient: its text after `age1` in groups of 5 bits, without the checksum of 6 characters.
@@ -242,18 +227,9 @@ impl Identity {
     ///
     /// # Errors
     /// [`CreateError`], also when the file is already there.
-    pub fn create_file(
-        &self,
-        path: &Path,
-        passphrase: Option<&str>,
-        log_n: u8,
-    ) -> Result<(), CreateError> {
+    pub fn create_file(&self, path: &Path, passphrase: Option<&str>, log_n: u8) -> Result<(), CreateError> {
         let secret = self.0.to_string();
-        let text = Zeroizing::new(format!(
-            "# public key: {}\n{}\n",
-            self.recipient(),
-            secret.expose_secret()
-        ));
+        let text = Zeroizing::new(format!("# public key: {}\n{}\n", self.recipient(), secret.expose_secret()));
         let Some(passphrase) = passphrase else {
             return Ok(at_rest::place_new(path, text.as_bytes(), PRIVATE)?);
         };
@@ -279,48 +255,32 @@ impl Identity {
         path: &Path,
         passphrase: impl FnOnce() -> io::Result<Zeroizing<String>>,
     ) -> Result<Self, OpenFileError> {
-        let not_an_identity = || OpenFileError::NotAnIdentity {
-            path: path.to_owned(),
-        };
+        let not_an_identity = || OpenFileError::NotAnIdentity { path: path.to_owned() };
         let mut contents = at_rest::read_private(path, FILE_BYTES)?;
         if contents.starts_with(b"age-encryption.org/") {
-            let file =
-                Decryptor::new_buffered(contents.as_slice()).map_err(|_| not_an_identity())?;
+            let file = Decryptor::new_buffered(contents.as_slice()).map_err(|_| not_an_identity())?;
             if !file.is_scrypt() {
                 return Err(not_an_identity());
             }
-            let given = passphrase().map_err(|source| OpenFileError::NoPassphrase {
-                path: path.to_owned(),
-                source,
-            })?;
+            let given = passphrase().map_err(|source| OpenFileError::NoPassphrase { path: path.to_owned(), source })?;
             let mut key = scrypt::Identity::new(SecretString::from(given.as_str().to_owned()));
             key.set_max_work_factor(SCRYPT_LOG_N_MAX);
-            let mut plain = file
-                .decrypt(iter::once(&key as &dyn age::Identity))
-                .map_err(|error| match error {
-                    DecryptError::ExcessiveWork { required, .. } => OpenFileError::TooMuchWork {
-                        path: path.to_owned(),
-                        log_n: required,
-                    },
-                    DecryptError::DecryptionFailed
-                    | DecryptError::KeyDecryptionFailed
-                    | DecryptError::NoMatchingKeys => OpenFileError::WrongPassphrase {
-                        path: path.to_owned(),
-                    },
-                    _ => not_an_identity(),
-                })?;
+            let mut plain = file.decrypt(iter::once(&key as &dyn age::Identity)).map_err(|error| match error {
+                DecryptError::ExcessiveWork { required, .. } => {
+                    OpenFileError::TooMuchWork { path: path.to_owned(), log_n: required }
+                }
+                DecryptError::DecryptionFailed | DecryptError::KeyDecryptionFailed | DecryptError::NoMatchingKeys => {
+                    OpenFileError::WrongPassphrase { path: path.to_owned() }
+                }
+                _ => not_an_identity(),
+            })?;
             // The plaintext is shorter than the file, so this never grows and leaves no copies.
             let mut text = Zeroizing::new(Vec::with_capacity(contents.len()));
-            plain
-                .read_to_end(&mut text)
-                .map_err(|_| not_an_identity())?;
+            plain.read_to_end(&mut text).map_err(|_| not_an_identity())?;
             contents = text;
         }
         let text = std::str::from_utf8(&contents).map_err(|_| not_an_identity())?;
-        let mut lines = text
-            .lines()
-            .map(str::trim)
-            .filter(|line| !line.is_empty() && !line.starts_with('#'));
+        let mut lines = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
         match (lines.next(), lines.next()) {
             (Some(line), None) => line.parse().map(Self).map_err(|_| not_an_identity()),
             _ => Err(not_an_identity()),
@@ -340,18 +300,8 @@ impl fmt::Debug for Identity {
 ///
 /// # Errors
 /// [`SealError`]; a ciphertext that was cut off does not open.
-pub fn seal(
-    recipients: &[Recipient],
-    plaintext: impl Read,
-    out: impl Write,
-) -> Result<u64, SealError> {
-    encrypt(
-        recipients
-            .iter()
-            .map(|recipient| &recipient.0 as &dyn age::Recipient),
-        plaintext,
-        out,
-    )
+pub fn seal(recipients: &[Recipient], plaintext: impl Read, out: impl Write) -> Result<u64, SealError> {
+    encrypt(recipients.iter().map(|recipient| &recipient.0 as &dyn age::Recipient), plaintext, out)
 }
 
 fn encrypt<'a>(
@@ -366,10 +316,7 @@ fn encrypt<'a>(
     let mut writer = encryptor.wrap_output(out).map_err(SealError::Io)?;
     let size = io::copy(&mut plaintext, &mut writer).map_err(SealError::Io)?;
     // Without its last chunk the ciphertext would be a truncated one.
-    writer
-        .finish()
-        .and_then(|mut out| out.flush())
-        .map_err(SealError::Io)?;
+    writer.finish().and_then(|mut out| out.flush()).map_err(SealError::Io)?;
     Ok(size)
 }
 
@@ -392,15 +339,9 @@ pub fn open<R: Read>(identity: &Identity, ciphertext: R) -> Result<impl Read + u
 ///
 /// # Errors
 /// [`OpenError`]; nothing of a ciphertext that is damaged anywhere comes out.
-pub fn open_all(
-    identity: &Identity,
-    ciphertext: impl Read,
-    limit: u64,
-) -> Result<Vec<u8>, OpenError> {
+pub fn open_all(identity: &Identity, ciphertext: impl Read, limit: u64) -> Result<Vec<u8>, OpenError> {
     let mut plaintext = Vec::new();
-    let size = open(identity, ciphertext)?
-        .take(limit.saturating_add(1))
-        .read_to_end(&mut plaintext);
+    let size = open(identity, ciphertext)?.take(limit.saturating_add(1)).read_to_end(&mut plaintext);
     if u64::try_from(size.map_err(from_stream)?).is_ok_and(|size| size <= limit) {
         Ok(plaintext)
     } else {

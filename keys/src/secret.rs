@@ -48,9 +48,7 @@ pub fn create_or_open(path: &Path) -> Result<Zeroizing<[u8; 32]>, SecretError> {
 }
 
 fn open(path: &Path) -> Result<Zeroizing<[u8; 32]>, SecretError> {
-    let wrong_size = || SecretError::WrongSize {
-        path: path.to_owned(),
-    };
+    let wrong_size = || SecretError::WrongSize { path: path.to_owned() };
     let contents = match at_rest::read_private(path, 32) {
         Err(ReadError::TooLarge { .. }) => return Err(wrong_size()),
         contents => contents?,
@@ -71,10 +69,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let (one, two) = (folder.path().join("one"), folder.path().join("two"));
         let first = create_or_open(&one).unwrap();
-        assert_eq!(
-            fs::metadata(&one).unwrap().permissions().mode() & 0o777,
-            0o600
-        );
+        assert_eq!(fs::metadata(&one).unwrap().permissions().mode() & 0o777, 0o600);
         assert_eq!(create_or_open(&one).unwrap(), first);
         assert_ne!(create_or_open(&two).unwrap(), first);
     }
@@ -84,13 +79,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("one");
         let secrets: Vec<_> = std::thread::scope(|scope| {
-            let racers: Vec<_> = (0..8)
-                .map(|_| scope.spawn(|| create_or_open(&path).unwrap()))
-                .collect();
-            racers
-                .into_iter()
-                .map(|racer| racer.join().unwrap())
-                .collect()
+            let racers: Vec<_> = (0..8).map(|_| scope.spawn(|| create_or_open(&path).unwrap())).collect();
+            racers.into_iter().map(|racer| racer.join().unwrap()).collect()
         });
         assert!(secrets.iter().all(|secret| *secret == secrets[0]));
     }
@@ -101,20 +91,11 @@ mod tests {
         let path = folder.path().join("one");
         create_or_open(&path).unwrap();
         fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).unwrap();
-        assert!(matches!(
-            create_or_open(&path),
-            Err(SecretError::Read(ReadError::OpenToOthers {
-                mode: 0o640,
-                ..
-            }))
-        ));
+        assert!(matches!(create_or_open(&path), Err(SecretError::Read(ReadError::OpenToOthers { mode: 0o640, .. }))));
         fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
         for wrong in [&[][..], &[1; 31], &[1; 33]] {
             fs::write(&path, wrong).unwrap();
-            assert!(matches!(
-                create_or_open(&path),
-                Err(SecretError::WrongSize { .. })
-            ));
+            assert!(matches!(create_or_open(&path), Err(SecretError::WrongSize { .. })));
             assert_eq!(fs::read(&path).unwrap(), wrong);
         }
     }

@@ -19,17 +19,13 @@ pub enum SignError {
         source: io::Error,
     },
     /// The agent said no: the key is gone, the agent is locked, or its owner declined.
-    #[error(
-        "the ssh-agent refused to sign with {fingerprint}; unlock it or load the key with `ssh-add FILE`"
-    )]
+    #[error("the ssh-agent refused to sign with {fingerprint}; unlock it or load the key with `ssh-add FILE`")]
     Refused {
         /// The key, as `ssh-add -l` prints it.
         fingerprint: String,
     },
     /// What came back is not a signature of this message under the key.
-    #[error(
-        "what came back is not a signature under {fingerprint}; restart the ssh-agent or sign with a key file"
-    )]
+    #[error("what came back is not a signature under {fingerprint}; restart the ssh-agent or sign with a key file")]
     NotASignature {
         /// The key, as `ssh-add -l` prints it.
         fingerprint: String,
@@ -61,9 +57,8 @@ impl SoftKey {
 
 impl Signer for SoftKey {
     fn public(&self) -> PublicKey {
-        PublicKey::from_bytes(self.0.verifying_key().to_bytes()).expect(
-            "a clamped scalar times the base point is of large order, and encoding is canonical",
-        )
+        PublicKey::from_bytes(self.0.verifying_key().to_bytes())
+            .expect("a clamped scalar times the base point is of large order, and encoding is canonical")
     }
 
     fn sign(&self, message: &[u8]) -> Result<[u8; 64], SignError> {
@@ -88,10 +83,7 @@ mod tests {
         for seed in 0..32 {
             let key = SoftKey::from_seed([seed; 32]);
             let signature = key.sign(b"question").unwrap();
-            assert_eq!(
-                signature,
-                SoftKey::from_seed([seed; 32]).sign(b"question").unwrap()
-            );
+            assert_eq!(signature, SoftKey::from_seed([seed; 32]).sign(b"question").unwrap());
             assert_eq!(key.public().verify(b"question", &signature), Ok(()));
             assert!(key.public().verify(b"Question", &signature).is_err());
         }
@@ -100,9 +92,6 @@ mod tests {
     #[test]
     fn debug_shows_the_fingerprint_alone() {
         let key = SoftKey::from_seed([0x5a; 32]);
-        assert_eq!(
-            format!("{key:?}"),
-            format!("SoftKey({})", key.public().fingerprint())
-        );
+        assert_eq!(format!("{key:?}"), format!("SoftKey({})", key.public().fingerprint()));
     }
 }

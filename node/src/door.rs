@@ -241,9 +241,14 @@ impl Door {
             let waiting = waiting(core, now()).into_iter().find(|waiting| waiting.task == task)?;
             let run = known.runs().get(&here.name).cloned();
             let chosen = core.roster().project_at(&waiting.project, &here.name, now()).map(|chosen| chosen.statement);
-            let attestations = known.attestations().iter().filter(|one| one.payload().tre == here.name).map(|one| one.bytes());
-            let said: Vec<ByteBuf> =
-                run.iter().map(|run| run.bytes()).chain(attestations).map(|bytes| ByteBuf::from(bytes.to_vec())).collect();
+            let attestations =
+                known.attestations().iter().filter(|one| one.payload().tre == here.name).map(|one| one.bytes());
+            let said: Vec<ByteBuf> = run
+                .iter()
+                .map(|run| run.bytes())
+                .chain(attestations)
+                .map(|bytes| ByteBuf::from(bytes.to_vec()))
+                .collect();
             Some((waiting, here.name.clone(), run, chosen, known.submission().bytes().to_vec(), said))
         });
         let Some(found) = found.await else { return stopping() };

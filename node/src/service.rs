@@ -134,7 +134,11 @@ pub async fn run(
     let execution = match settings.tre {
         Some(_) => Some(Execution {
             // Counting instructions costs 12 to 20 %: only where the operator limits them.
-            engine: Engine::new(if settings.limits.fuel.is_some() { Metering::EpochsAndFuel } else { Metering::Epochs })?,
+            engine: Engine::new(if settings.limits.fuel.is_some() {
+                Metering::EpochsAndFuel
+            } else {
+                Metering::Epochs
+            })?,
             datasets: settings.datasets,
             limits: settings.limits,
             store: store.clone(),

@@ -216,9 +216,9 @@ impl<'a> Desk<'a> {
         }
         let bytes =
             signed(payload, issuer, self.federation.roster.network(), lifetime, self.now, self.signer.as_ref())?;
-        self.federation.receive(&bytes, self.now).map_err(|verdict| {
-            anyhow!("the statement would not be believed by others ({verdict}); nothing was kept")
-        })
+        self.federation
+            .receive(&bytes, self.now)
+            .map_err(|verdict| anyhow!("the statement would not be believed by others ({verdict}); nothing was kept"))
     }
 
     /// Places a statement's file in the folder and says so.

@@ -69,7 +69,8 @@ pub(crate) fn run(args: &Args, speak: &Speak) -> anyhow::Result<()> {
         datasets: if config.is_hub() { BTreeMap::new() } else { datasets(&config)? },
         limits: config.limits.sandbox(),
     };
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("the system gave no threads")?;
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().enable_all().build().context("the system gave no threads")?;
     runtime.block_on(until_told(settings, identity, speak))
 }
 
@@ -110,7 +111,8 @@ fn listen_to_ourselves(level: LevelFilter, json: bool) {
     let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
     let registry = tracing_subscriber::registry().with(filter);
     // A second node in one process keeps the first one's log.
-    let _ = if json { registry.with(lines.json()).try_init() } else { registry.with(lines.with_ansi(false)).try_init() };
+    let _ =
+        if json { registry.with(lines.json()).try_init() } else { registry.with(lines.with_ansi(false)).try_init() };
 }
 
 /// Every statement of the federation's folder; the node verifies each as if a peer had said it.

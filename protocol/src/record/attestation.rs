@@ -1,10 +1,10 @@
 //! `attestation`: a data owner's or output checker's decision on the outputs of one run (an in-toto attestation's role, in COSE).
 
+use crate::record::Kind;
 use crate::record::commitment::Commitment;
 use crate::record::name::{require_name, require_text};
 use crate::record::payload::{DAY, Invalid, Payload, require};
 use crate::record::submission::TaskId;
-use crate::record::Kind;
 use crate::wire::id::{Digest, StatementId};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;

@@ -1,9 +1,9 @@
 //! `cancellation`: the submitter, or a data owner of a TRE, calls a task back.
 
+use crate::record::Kind;
 use crate::record::name::require_text;
 use crate::record::payload::{DAY, Invalid, Payload};
 use crate::record::submission::TaskId;
-use crate::record::Kind;
 use serde::{Deserialize, Serialize};
 
 /// Calls a task back. By the submitter: everywhere. By a data owner: at that person's TREs.

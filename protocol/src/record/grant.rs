@@ -1,8 +1,8 @@
 //! `grant`: what a person may do in a project or at a TRE; a child grant is a subset of its parent.
 
+use crate::record::Kind;
 use crate::record::name::require_name;
 use crate::record::payload::{DAY, Invalid, Payload, require};
-use crate::record::Kind;
 use crate::wire::id::StatementId;
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -87,7 +87,9 @@ impl Payload for Grant {
         require(self.datasets.as_ref().is_none_or(|names| names.len() <= 256), "datasets", "at most 256 datasets")?;
         match self.role {
             Role::Researcher => require(self.project.is_some(), "project", "a researcher's grant names the project"),
-            Role::DataOwner | Role::OutputChecker => require(self.tre.is_some(), "tre", "this role's grant names the TRE"),
+            Role::DataOwner | Role::OutputChecker => {
+                require(self.tre.is_some(), "tre", "this role's grant names the TRE")
+            }
         }
     }
 }

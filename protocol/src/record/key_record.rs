@@ -1,8 +1,8 @@
 //! `key-record`: a person or a node and its keys, signed by the key itself and by an enroller (a root person).
 
+use crate::record::Kind;
 use crate::record::name::{require_name, require_text};
 use crate::record::payload::{DECADE, Invalid, Payload, require};
-use crate::record::Kind;
 use keys::key::PublicKey;
 use serde::{Deserialize, Serialize};
 use std::fmt;

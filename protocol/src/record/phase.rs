@@ -1,10 +1,10 @@
 //! `phase`: what a TRE says about a task there, in words of a fixed vocabulary.
 
 use crate::lifecycle;
+use crate::record::Kind;
 use crate::record::name::require_name;
 use crate::record::payload::{DECADE, Invalid, Payload, require};
 use crate::record::submission::TaskId;
-use crate::record::Kind;
 use crate::safes::Refusal;
 use serde::{Deserialize, Serialize};
 

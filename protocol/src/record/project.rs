@@ -1,9 +1,9 @@
 //! `project`: its TREs, datasets, people, components, disclosure rules and egress policy, signed by the data owners of every TRE in it.
 
 use crate::disclosure::rules::Policy;
+use crate::record::Kind;
 use crate::record::name::{require_name, require_text};
 use crate::record::payload::{DECADE, Invalid, Payload, require};
-use crate::record::Kind;
 use crate::wire::id::Digest;
 use serde::{Deserialize, Serialize};
 

@@ -1,10 +1,10 @@
 //! `release`: what left a TRE, to whom, and by whose attestations.
 
+use crate::record::Kind;
 use crate::record::commitment::Commitment;
 use crate::record::name::require_name;
 use crate::record::payload::{DECADE, Invalid, Payload, require};
 use crate::record::submission::TaskId;
-use crate::record::Kind;
 use crate::wire::id::{Digest, StatementId};
 use serde::{Deserialize, Serialize};
 
@@ -47,7 +47,9 @@ impl Payload for Release {
     fn check(&self) -> Result<(), Invalid> {
         require_name(&self.tre, "tre")?;
         require(
-            !self.attestations.is_empty() && self.attestations.len() <= 64 && self.attestations.is_sorted_by(|a, b| a < b),
+            !self.attestations.is_empty()
+                && self.attestations.len() <= 64
+                && self.attestations.is_sorted_by(|a, b| a < b),
             "attestations",
             "1 to 64 attestations, ascending, each once",
         )?;

@@ -1,8 +1,8 @@
 //! `revocation`: a statement that no longer counts, from the time of the revocation on; the set only grows.
 
+use crate::record::Kind;
 use crate::record::name::require_text;
 use crate::record::payload::{DECADE, Invalid, Payload};
-use crate::record::Kind;
 use crate::wire::id::StatementId;
 use serde::{Deserialize, Serialize};
 

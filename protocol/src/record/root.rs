@@ -1,8 +1,8 @@
 //! `root`: the federation's name, its root persons and how many of them must sign (after The Update Framework, section 4.3).
 
+use crate::record::Kind;
 use crate::record::name::{require_name, require_text};
 use crate::record::payload::{DECADE, Invalid, Payload, require};
-use crate::record::Kind;
 use crate::wire::id::Digest;
 use keys::key::PublicKey;
 use serde::{Deserialize, Serialize};

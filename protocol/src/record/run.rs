@@ -1,10 +1,10 @@
 //! `run`: what ran at a TRE, over which data, and the commitment to its outputs.
 
+use crate::record::Kind;
 use crate::record::commitment::Commitment;
 use crate::record::name::require_name;
 use crate::record::payload::{DECADE, Invalid, Payload, require};
 use crate::record::submission::TaskId;
-use crate::record::Kind;
 use crate::wire::id::Digest;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;

@@ -1,7 +1,7 @@
 //! `status`: a root person says which revocations there are; past its expiry nothing starts and nothing is released.
 
-use crate::record::payload::{DAY, Invalid, Payload, require};
 use crate::record::Kind;
+use crate::record::payload::{DAY, Invalid, Payload, require};
 use crate::wire::id::StatementId;
 use serde::{Deserialize, Serialize};
 

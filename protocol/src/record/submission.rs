@@ -1,8 +1,8 @@
 //! `submission`: a researcher's task, for named TREs, under one project.
 
+use crate::record::Kind;
 use crate::record::name::{require_name, require_text};
 use crate::record::payload::{DAY, Invalid, Payload, require};
-use crate::record::Kind;
 use crate::wire::id::{Digest, StatementId};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};

@@ -56,20 +56,15 @@ pub fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, CodecError> {
     if encode_tree(tree.clone())? != bytes {
         return Err(CodecError::NotDeterministic);
     }
-    tree.deserialized()
-        .map_err(|e| CodecError::Fields(e.to_string()))
+    tree.deserialized().map_err(|e| CodecError::Fields(e.to_string()))
 }
 
 /// Parses exactly one CBOR item; trailing bytes are refused.
 pub(super) fn parse(bytes: &[u8]) -> Result<Value, CodecError> {
     let mut rest = io::Cursor::new(bytes);
-    let tree: Value = ciborium::de::from_reader_with_recursion_limit(&mut rest, MAX_DEPTH)
-        .map_err(|_| CodecError::Malformed)?;
-    if usize::try_from(rest.position()) == Ok(bytes.len()) {
-        Ok(tree)
-    } else {
-        Err(CodecError::NotDeterministic)
-    }
+    let tree: Value =
+        ciborium::de::from_reader_with_recursion_limit(&mut rest, MAX_DEPTH).map_err(|_| CodecError::Malformed)?;
+    if usize::try_from(rest.position()) == Ok(bytes.len()) { Ok(tree) } else { Err(CodecError::NotDeterministic) }
 }
 
 fn encode_tree(tree: Value) -> Result<Vec<u8>, CodecError> {
@@ -93,23 +88,10 @@ fn sorted(tree: Value) -> Result<Value, CodecError> {
             if keyed.windows(2).any(|pair| pair[0].0 == pair[1].0) {
                 return Err(CodecError::NotDeterministic);
             }
-            Ok(Value::Map(
-                keyed
-                    .into_iter()
-                    .map(|(key, value)| (Value::Text(key), value))
-                    .collect(),
-            ))
+            Ok(Value::Map(keyed.into_iter().map(|(key, value)| (Value::Text(key), value)).collect()))
         }
-        Value::Array(items) => items
-            .into_iter()
-            .map(sorted)
-            .collect::<Result<_, _>>()
-            .map(Value::Array),
-        plain @ (Value::Integer(_)
-        | Value::Bytes(_)
-        | Value::Text(_)
-        | Value::Bool(_)
-        | Value::Null) => Ok(plain),
+        Value::Array(items) => items.into_iter().map(sorted).collect::<Result<_, _>>().map(Value::Array),
+        plain @ (Value::Integer(_) | Value::Bytes(_) | Value::Text(_) | Value::Bool(_) | Value::Null) => Ok(plain),
         _ => Err(CodecError::ForbiddenType),
     }
 }

@@ -106,11 +106,7 @@ impl Signed {
             _ => return Err(Malformed::Claims),
         };
         let payload = sign1.payload.clone().ok_or(Malformed::NoPayload)?;
-        let signature: [u8; 64] = sign1
-            .signature
-            .as_slice()
-            .try_into()
-            .map_err(|_| Malformed::SignatureLength)?;
+        let signature: [u8; 64] = sign1.signature.as_slice().try_into().map_err(|_| Malformed::SignatureLength)?;
         // One encoding only (RFC 9052 section 9): what the profile would have written must be what came.
         let again = CoseSign1Builder::new()
             .protected(protected(kind, key, &claims))
