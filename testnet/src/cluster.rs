@@ -17,11 +17,12 @@ mod watch;
 pub use ceremony::{FORMATS, Plan, free_port, generate};
 pub use layout::{DATASET, FEDERATION, HUB, Layout, PROJECT, RESEARCHER, ROOT, TRES, owner_of};
 pub use process::{NodeProcess, peak_rss_mb};
-pub use program::{AS_QUINTES, Program, Runner, Said, line};
-pub use watch::Watch;
+pub use program::{AS_QUINTES, Program, Runner, Said, be_quintes, line};
+pub use watch::{Watch, until};
 
 use crate::narrate::{Narrator, Show};
 use anyhow::{Context as _, anyhow, bail};
+use node::door::Health;
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
@@ -154,21 +155,25 @@ impl Cluster {
     /// # Errors
     /// When it ends or is not ready in time.
     pub async fn wait_ready(&mut self, name: &str) -> anyhow::Result<()> {
+        self.wait_for(name, |health| (!health.peers.is_empty() || name == HUB) && health.freshness.is_ok()).await
+    }
+
+    /// Waits until a node answers at its door and says what is wanted of it.
+    ///
+    /// # Errors
+    /// When it ends or does not say so in time.
+    pub async fn wait_for(&mut self, name: &str, wanted: impl Fn(&Health) -> bool) -> anyhow::Result<()> {
         let log = self.layout.log(name);
         let watch = self.watch(name);
         let node = self.nodes.get_mut(name).ok_or_else(|| anyhow!("{name} does not run"))?;
-        watch::until(
-            READY,
-            || format!("{name} is not ready; see `{}`", log.display()),
-            async || {
-                if let Some(code) = node.ended() {
-                    bail!("{name} ended with {code:?}; see `{}`", log.display());
-                }
-                let Ok(health) = watch.health().await else { return Ok(None) };
-                let connected = !health.peers.is_empty() || name == HUB;
-                Ok((connected && health.freshness.is_ok()).then_some(()))
-            },
-        )
+        let late = || format!("{name} is not ready; see `{}`", log.display());
+        watch::until(READY, late, async || {
+            if let Some(code) = node.ended() {
+                bail!("{name} ended with {code:?}; see `{}`", log.display());
+            }
+            let health = watch.health().await;
+            Ok(health.is_ok_and(|health| wanted(&health)).then_some(()))
+        })
         .await
     }
 

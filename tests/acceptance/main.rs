@@ -2,3 +2,10 @@
 #![allow(clippy::unwrap_used, reason = "tests stop at the first surprise")]
 
 mod architecture;
+mod cli;
+mod crash;
+mod egress;
+mod federation;
+mod forged;
+mod pipeline;
+mod refusals;

@@ -4,7 +4,7 @@ use crate::narrate::{Narrator, Show};
 use anyhow::{Context as _, bail};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
+use std::process::{ExitCode, Stdio};
 use std::time::{Duration, Instant};
 use tokio::process::Command;
 
@@ -69,6 +69,12 @@ impl Program {
         }
         command
     }
+}
+
+/// Is `quintes`, with the arguments of this process.
+#[must_use]
+pub fn be_quintes() -> ExitCode {
+    node::cli::run_from(std::env::args_os())
 }
 
 /// Runs verbs in one folder and tells about them.

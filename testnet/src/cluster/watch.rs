@@ -4,6 +4,7 @@ use anyhow::{anyhow, bail};
 use node::door::{Answer, Ask, Health, Review, Visitor, Waiting};
 use protocol::lifecycle::Phase;
 use protocol::record::submission::TaskId;
+use protocol::wire::message::{Request, Response};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 use tokio::sync::Mutex;
@@ -85,27 +86,47 @@ impl Watch {
     /// Waits until a task is in this phase.
     ///
     /// # Errors
-    /// When it is not in time, or has come to another end.
+    /// When it is not in time, has come to another end, or the node refuses a task meanwhile while this one is not there.
     pub async fn until_phase(&self, task: &TaskId, wanted: Phase, patience: Duration) -> anyhow::Result<()> {
-        until(
-            patience,
-            || format!("{} is not {wanted} at {}", task.short(), self.name),
-            async || {
-                let phase = self.phase(task).await?;
-                match phase {
-                    Some(phase) if phase == wanted => Ok(Some(())),
-                    Some(phase) if phase.is_terminal() => bail!("{} is {phase} at {}", task.short(), self.name),
-                    _ => {
-                        let refusals = self.health().await?.refusals;
-                        if phase.is_none() && !refusals.is_empty() && wanted != Phase::Refused {
-                            bail!("{} has refused: {refusals:?}", self.name);
-                        }
-                        Ok(None)
-                    }
-                }
+        let refused_before = self.health().await?.refusals;
+        let late =
+            || format!("{} is not {wanted} at {}, which had refused {refused_before:?}", task.short(), self.name);
+        until(patience, late, async || match self.phase(task).await? {
+            Some(phase) if phase == wanted => Ok(Some(())),
+            Some(phase) if phase.is_terminal() => bail!("{} is {phase} at {}", task.short(), self.name),
+            Some(_) => Ok(None),
+            None => match self.health().await?.refusals {
+                refused if refused != refused_before => bail!("{} has refused: {refused:?}", self.name),
+                _ => Ok(None),
             },
-        )
+        })
         .await
+    }
+
+    /// Offers a statement; the node's sentence when it does not take it.
+    ///
+    /// # Errors
+    /// When no node answers there.
+    pub async fn offer(&self, statement: Vec<u8>) -> anyhow::Result<Result<(), String>> {
+        match self.ask(&Ask::Member(Request::Offer { statement })).await? {
+            Answer::Member(Response::Taken) => Ok(Ok(())),
+            Answer::Member(Response::NotTaken { reason }) => Ok(Err(reason)),
+            _ => Err(self.odd()),
+        }
+    }
+
+    /// Every statement about a task that this node would give to a member.
+    ///
+    /// # Errors
+    /// When no node answers there.
+    pub async fn about(&self, task: TaskId) -> anyhow::Result<Vec<Vec<u8>>> {
+        match self.ask(&Ask::Member(Request::About { task })).await? {
+            Answer::Member(Response::Statements { statements }) => {
+                Ok(statements.into_iter().map(|one| one.into_vec()).collect())
+            }
+            Answer::Member(Response::Unknown) => Ok(Vec::new()),
+            _ => Err(self.odd()),
+        }
     }
 
     fn odd(&self) -> anyhow::Error {
@@ -114,7 +135,10 @@ impl Watch {
 }
 
 /// Asks again and again until there is an answer, an error, or no patience left.
-pub(crate) async fn until<T>(
+///
+/// # Errors
+/// What `ask` says, and `late` when it takes too long.
+pub async fn until<T>(
     patience: Duration,
     late: impl Fn() -> String,
     mut ask: impl AsyncFnMut() -> anyhow::Result<Option<T>>,
