@@ -29,6 +29,9 @@ pub struct Table {
     pub rows: Vec<(Vec<f64>, BTreeMap<&'static str, Expected>)>,
 }
 
+/// The tables of a task, by output.
+pub type Tables = BTreeMap<&'static str, Table>;
+
 /// A submission of the component `statistics`.
 #[derive(Clone, Debug)]
 pub struct Question {
@@ -36,7 +39,7 @@ pub struct Question {
     pub title: &'static str,
     /// What the component is told.
     pub parameters: Vec<(&'static str, String)>,
-    answer: fn(&[PathBuf]) -> Result<BTreeMap<&'static str, Table>, ReadError>,
+    answer: fn(&[PathBuf]) -> Result<Tables, ReadError>,
 }
 
 impl Question {
@@ -44,7 +47,7 @@ impl Question {
     ///
     /// # Errors
     /// When a file cannot be read.
-    pub fn pooled(&self, folders: &[PathBuf]) -> Result<BTreeMap<&'static str, Table>, ReadError> {
+    pub fn pooled(&self, folders: &[PathBuf]) -> Result<Tables, ReadError> {
         (self.answer)(folders)
     }
 }
@@ -117,7 +120,7 @@ fn one_row(figures: impl IntoIterator<Item = (&'static str, Expected)>) -> Table
 }
 
 #[allow(clippy::cast_precision_loss, reason = "bins are numbered from 0")]
-fn hba1c(folders: &[PathBuf]) -> Result<BTreeMap<&'static str, Table>, ReadError> {
+fn hba1c(folders: &[PathBuf]) -> Result<Tables, ReadError> {
     let values: Vec<f64> = pooled::measurement(folders, HBA1C)?.into_iter().filter(|value| *value < HIGHEST).collect();
     let moments = pooled::moments(&values);
     let mean = [("n_value_as_number", count(moments.count)), ("mean_value_as_number", real(moments.mean))];
@@ -134,7 +137,7 @@ fn hba1c(folders: &[PathBuf]) -> Result<BTreeMap<&'static str, Table>, ReadError
     ]))
 }
 
-fn pressure_and_mass(folders: &[PathBuf]) -> Result<BTreeMap<&'static str, Table>, ReadError> {
+fn pressure_and_mass(folders: &[PathBuf]) -> Result<Tables, ReadError> {
     let pairs = pooled::pairs_within_visit(folders, BODY_MASS_INDEX, SYSTOLIC)?;
     let (x, y): (Vec<f64>, Vec<f64>) = pairs.iter().copied().unzip();
     let (x, y) = (pooled::moments(&x), pooled::moments(&y));
@@ -154,7 +157,7 @@ fn pressure_and_mass(folders: &[PathBuf]) -> Result<BTreeMap<&'static str, Table
 }
 
 #[allow(clippy::cast_precision_loss, reason = "concept ids and counts are far below 2^53")]
-fn diagnoses(folders: &[PathBuf]) -> Result<BTreeMap<&'static str, Table>, ReadError> {
+fn diagnoses(folders: &[PathBuf]) -> Result<Tables, ReadError> {
     let rows = pooled::select(folders, "condition_occurrence", &["gender_concept_id", "condition_concept_id"], None)?;
     let wanted = [Some(TYPE_2_DIABETES), Some(HYPERTENSION)];
     let rows: Vec<_> = rows.into_iter().filter(|row| wanted.contains(&row[1])).collect();
