@@ -25,3 +25,7 @@ pub mod safes;
 pub mod tre;
 pub mod trust;
 pub mod wire;
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests stop at the first surprise")]
+mod tests;
