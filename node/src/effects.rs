@@ -5,7 +5,7 @@ use crate::custody::Custody;
 use crate::driver::{Handle, TakeError};
 use crate::exchange::Exchange;
 use crate::execute::Execution;
-use crate::network::{Members, Network, Role};
+use crate::network::{Members, Network, PeerKey, Role};
 use crate::store::Store;
 use keys::seal;
 use keys::signer::SoftKey;
@@ -15,9 +15,10 @@ use protocol::record::stamp::{Stamp, sign};
 use protocol::record::submission::TaskId;
 use protocol::record::{Payload, payload::DECADE};
 use protocol::tre::{Release, coarse};
+use protocol::trust::freshness::Stale;
 use protocol::wire::id::NetworkId;
 use protocol::wire::message::Request;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use tokio::sync::watch;
 
@@ -63,6 +64,8 @@ pub struct Effects {
     pub execution: Option<Execution>,
     /// Who may connect.
     pub members: watch::Sender<Members>,
+    /// Whom the operator has told this node to dial.
+    pub dialled: BTreeSet<PeerKey>,
     /// What runs now, with its stop switch.
     pub running: BTreeMap<TaskId, watch::Sender<bool>>,
 }
@@ -108,8 +111,7 @@ impl Effects {
             Effect::Open(release) => self.open(*release),
             Effect::Report(report) => self.report(report),
             Effect::Members => {
-                let members = core.roster().members(now()).iter().map(|peer| *peer.as_bytes()).collect();
-                self.members.send_replace(Arc::new(members));
+                self.members.send_replace(admitted(core, &self.dialled, now()));
             }
         }
     }
@@ -171,11 +173,37 @@ impl Effects {
     }
 }
 
+/// Who may connect: the roster's members. A node that has never seen a status of its root knows too little to name them, so that
+/// it also admits those whom its operator has told it to dial: they bring the statements, and each of those is verified. Such a
+/// node starts nothing and releases nothing.
+#[must_use]
+pub fn admitted(core: &Node, dialled: &BTreeSet<PeerKey>, now: u64) -> Members {
+    let mut members: BTreeSet<PeerKey> = core.roster().members(now).iter().map(|peer| *peer.as_bytes()).collect();
+    if matches!(core.roster().fresh_status(now), Err(Stale::Missing)) {
+        members.extend(dialled);
+    }
+    Arc::new(members)
+}
+
 async fn take_own(driver: &Handle, bytes: Vec<u8>, kind: &'static str) {
     match driver.take(bytes).await {
         Ok(_) | Err(TakeError::Stopped) => {}
         Err(TakeError::Verdict(verdict)) => {
             tracing::error!(kind, %verdict, "this node's own statement is not valid; is the node enrolled and its clock right?");
         }
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests stop at the first surprise")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_node_without_a_status_admits_whom_its_operator_named_and_nobody_else() {
+        let core = Node::replay(NetworkId::from_bytes([1; 32]), None, Vec::new()).unwrap();
+        let dialled = BTreeSet::from([[7; 32]]);
+        assert_eq!(*admitted(&core, &dialled, 0), dialled);
+        assert!(admitted(&core, &BTreeSet::new(), 0).is_empty());
     }
 }

@@ -4,7 +4,7 @@ use crate::clock::now;
 use crate::custody::Custody;
 use crate::door::{Door, DoorError};
 use crate::driver::{self, Handle};
-use crate::effects::{Effects, Seal};
+use crate::effects::{Effects, Seal, admitted};
 use crate::exchange::Exchange;
 use crate::execute::Execution;
 use crate::identity::Identity;
@@ -119,15 +119,15 @@ pub async fn run(
     let store = Store::open(settings.state.join("blobs")).map_err(state)?;
     let custody = Custody::open(settings.state.join("custody"), identity.custody).map_err(state)?;
 
-    let known = core.roster().members(now()).iter().map(|peer| *peer.as_bytes()).collect();
-    let (members, admitted) = watch::channel(Arc::new(known));
+    let dialled = settings.dial.iter().filter_map(network::peer_of_address).collect();
+    let (members, followed) = watch::channel(admitted(&core, &dialled, now()));
     let place = network::Settings {
         network: settings.network,
         listen: settings.listen,
         dial: settings.dial,
         hub: settings.hub,
     };
-    let (network, events) = network::start(identity.peer, place, admitted).await?;
+    let (network, events) = network::start(identity.peer, place, followed).await?;
 
     let (driver, handle) = driver::new(core, journal);
     let exchange = Exchange::new(handle.clone(), network.clone(), store.clone());
@@ -155,6 +155,7 @@ pub async fn run(
         custody: custody.clone(),
         execution,
         members,
+        dialled,
         running: BTreeMap::new(),
     };
     let mut driving = tokio::spawn(driver.run(effects, stop.clone()));

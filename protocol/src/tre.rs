@@ -98,7 +98,11 @@ impl Release {
 
     /// The statement to sign once the ciphertext exists.
     #[must_use]
-    pub fn statement(&self, ciphertext: crate::wire::id::Digest, ciphertext_bytes: u64) -> crate::record::release::Release {
+    pub fn statement(
+        &self,
+        ciphertext: crate::wire::id::Digest,
+        ciphertext_bytes: u64,
+    ) -> crate::record::release::Release {
         crate::record::release::Release {
             task: self.task,
             tre: self.tre.clone(),
@@ -137,7 +141,9 @@ pub enum Blocked {
     #[error("no data owner of this TRE has a signature under the project that still counts")]
     ProjectGone,
     /// The submitter's key is no longer good, has another recipient now, or its holder is no researcher of the project any more.
-    #[error("the submitter's key or grant no longer counts, or results would go to another recipient than its record names")]
+    #[error(
+        "the submitter's key or grant no longer counts, or results would go to another recipient than its record names"
+    )]
     SubmitterGone,
 }
 

@@ -90,8 +90,8 @@ fn a_lib_declares_modules_and_defines_nothing() {
         let text = fs::read_to_string(root().join(package).join("src/lib.rs")).unwrap();
         assert!(text.starts_with("//!"), "{package}: lib.rs has no caption");
         for line in text.lines() {
-            let declares = line.is_empty()
-                || ["//", "mod ", "pub mod ", "#[", "#!["].iter().any(|start| line.starts_with(start));
+            let declares =
+                line.is_empty() || ["//", "mod ", "pub mod ", "#[", "#!["].iter().any(|start| line.starts_with(start));
             assert!(declares, "{package}: lib.rs defines something: {line}");
         }
     }
@@ -117,7 +117,8 @@ fn every_file_has_a_caption_and_at_most_600_lines() {
 
 #[test]
 fn the_pure_crate_builds_for_wasm32_where_the_target_is_there() {
-    let installed = Command::new("rustc").args(["--print", "target-libdir", "--target", "wasm32-unknown-unknown"]).output();
+    let installed =
+        Command::new("rustc").args(["--print", "target-libdir", "--target", "wasm32-unknown-unknown"]).output();
     let present = installed.is_ok_and(|output| Path::new(String::from_utf8_lossy(&output.stdout).trim()).is_dir());
     if !present {
         // Without the target's standard library only the import graph can be looked at, which the tests above do.

@@ -78,6 +78,10 @@ impl Dialling {
                 target.state = State::Busy;
                 due.push((*peer, target.addresses.clone()));
             } else {
+                tracing::warn!(
+                    %peer,
+                    "not dialled: the peer is no member as far as is known here; bring newer statements with `quintes network import`"
+                );
                 target.state = State::Stranger;
             }
         }

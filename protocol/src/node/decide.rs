@@ -40,8 +40,7 @@ impl Node {
         let submission = &self.tasks.get(task)?.submission;
         let nonce = (submission.signer().name.clone(), submission.claims().nonce);
         let open = |other: &&TaskId| {
-            *other != task
-                && matches!(self.phase(other), Some(Phase::Received | Phase::Admitted | Phase::Running))
+            *other != task && matches!(self.phase(other), Some(Phase::Received | Phase::Admitted | Phase::Running))
         };
         Some(ask(&Question {
             submission,
@@ -247,10 +246,7 @@ impl Node {
         let Some(known) = self.tasks.get(&task) else { return Vec::new() };
         let runs = known.runs.values().map(|run| (run.id(), run.bytes()));
         let attestations = known.attestations.iter().map(|attestation| (attestation.id(), attestation.bytes()));
-        runs.chain(attestations)
-            .filter(|(id, _)| self.private.remove(id))
-            .map(|(_, bytes)| bytes.clone())
-            .collect()
+        runs.chain(attestations).filter(|(id, _)| self.private.remove(id)).map(|(_, bytes)| bytes.clone()).collect()
     }
 
     /// Asks for a phase statement wherever the last one is behind, and forgets what is finished.

@@ -224,7 +224,8 @@ impl Node {
             }
             Statement::Attestation(attestation) => {
                 let said = attestation.payload();
-                let decided = self.tasks.get(&said.task).and_then(Task::here).is_none_or(|here| here.phase().is_terminal());
+                let decided =
+                    self.tasks.get(&said.task).and_then(Task::here).is_none_or(|here| here.phase().is_terminal());
                 if self.is_here(&said.tre) && !decided {
                     self.private.insert(attestation.id());
                 }
@@ -237,8 +238,8 @@ impl Node {
                 task(&mut self.tasks, &release.payload().task, &mut |task| task.take_release(release, here));
                 false
             }
-            Statement::Root(_) | Statement::KeyRecord(_) | Statement::Revocation(_) => true,
-            Statement::Grant(_) | Statement::Status(_) | Statement::Project(_) => false,
+            Statement::Root(_) | Statement::KeyRecord(_) | Statement::Revocation(_) | Statement::Status(_) => true,
+            Statement::Grant(_) | Statement::Project(_) => false,
         }
     }
 

@@ -8,9 +8,5 @@ use crate::safes::refusal::Refusal;
 /// refused alike.
 pub(super) fn are_granted(question: &Question<'_>, project: &Project) -> Result<(), Refusal> {
     let granted = |name: &String| project.datasets.contains(name) && question.tre.datasets.contains(name);
-    if question.submission.payload().datasets.iter().all(granted) {
-        Ok(())
-    } else {
-        Err(Refusal::DatasetNotGranted)
-    }
+    if question.submission.payload().datasets.iter().all(granted) { Ok(()) } else { Err(Refusal::DatasetNotGranted) }
 }

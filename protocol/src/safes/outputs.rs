@@ -235,7 +235,8 @@ impl Held {
     pub fn restore(bytes: &[u8], task: &TaskId, commitment: &Commitment) -> Result<Self, Tampered> {
         let at_rest: AtRest = ciborium::from_reader(bytes).map_err(|_| Tampered)?;
         let names: BTreeSet<&String> = at_rest.outputs.iter().map(|output| &output.name).collect();
-        let same = at_rest.task == *task && names.len() == at_rest.outputs.len() && commit(&at_rest.outputs) == *commitment;
+        let same =
+            at_rest.task == *task && names.len() == at_rest.outputs.len() && commit(&at_rest.outputs) == *commitment;
         if !same {
             return Err(Tampered);
         }
@@ -303,8 +304,11 @@ impl Held {
 #[must_use]
 pub fn summarise(outputs: &[HeldOutput]) -> ReportSummary {
     let mut findings = Vec::new();
-    ciborium::into_writer(&outputs.iter().map(|output| (&output.name, &output.report)).collect::<Vec<_>>(), &mut findings)
-        .expect("writing to memory does not fail");
+    ciborium::into_writer(
+        &outputs.iter().map(|output| (&output.name, &output.report)).collect::<Vec<_>>(),
+        &mut findings,
+    )
+    .expect("writing to memory does not fail");
     let tallies = || outputs.iter().flat_map(|output| output.report.tallies.values());
     ReportSummary {
         rules: crate::disclosure::rules::RULES_VERSION.to_owned(),

@@ -101,7 +101,8 @@ impl Roster {
             Role::DataOwner => self.is_root_person(grantor),
             Role::OutputChecker => self.is_root_person(grantor) || at_own_tre(),
             Role::Researcher => {
-                wanted.project.is_some_and(|project| project.admins.iter().any(|admin| admin == grantor)) || at_own_tre()
+                wanted.project.is_some_and(|project| project.admins.iter().any(|admin| admin == grantor))
+                    || at_own_tre()
             }
         }
     }

@@ -346,10 +346,7 @@ pub struct Counts {
 }
 
 /// Adds one signature to the payload that it signs; a second one by the same key replaces nothing.
-fn cosign<T: crate::record::Payload>(
-    into: &mut BTreeMap<Digest, Cosigned<T>>,
-    statement: &Verified<T>,
-) -> Digest {
+fn cosign<T: crate::record::Payload>(into: &mut BTreeMap<Digest, Cosigned<T>>, statement: &Verified<T>) -> Digest {
     let bytes = codec::encode(statement.payload()).expect("a verified payload was decoded from its one encoding");
     let digest = Digest::of(&bytes);
     into.entry(digest)
