@@ -1,3 +1,5 @@
+//! The command line as a person types it: exit codes, streams, and what is written.
+
 use super::run_with;
 use super::speak::Speak;
 use serde_json::Value;

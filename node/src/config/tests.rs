@@ -1,3 +1,5 @@
+//! Each mistake in a node.toml has its sentence, with the place and the nearest right word.
+
 use super::{Config, NodeKind};
 use std::fs;
 

@@ -1,3 +1,5 @@
+//! What a reviewer can decide, and what cannot be signed.
+
 use super::{Choice, DecisionError, grouped};
 use protocol::disclosure::canonical::{canonicalise, parse_csv};
 use protocol::disclosure::policy::Policy;

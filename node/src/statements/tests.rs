@@ -1,3 +1,5 @@
+//! Statement files: whole or not at all, and never a panic whatever is in them.
+
 use super::{ReadError, WriteError, append, load, read, replace, write_new};
 use keys::at_rest::PlaceError;
 use keys::signer::{Signer as _, SoftKey};

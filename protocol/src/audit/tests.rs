@@ -1,3 +1,5 @@
+//! An audit holds for what was released, and fails for anything that was changed, left out or swapped.
+
 use super::{Fate, Report, Verdict, verify};
 use crate::delivery::Delivery;
 use crate::disclosure::policy::Policy;
