@@ -81,7 +81,10 @@ impl Cluster {
         };
         let layout = Layout::new(&root);
         let runner = Runner { program, folder: root, narrator };
-        ceremony::generate(&layout, plan, &runner).await?;
+        narrator.heading(&format!("data: three hospitals, seed {}: CSV, a Windows export, and tabs", plan.seed));
+        let rows = ceremony::generate(&layout, plan, &runner).await?;
+        narrator.say(&format!("{rows} rows of OMOP CDM 5.4, each in the folder of its TRE"));
+        narrator.heading("a federation: keys, root, enrolment, grants, a project, a fresh status");
         let hub = ceremony::found(&layout, &runner).await?;
         Ok(Self { layout, runner, hub, log_level: "info", nodes: BTreeMap::new(), folder: folder_kept })
     }

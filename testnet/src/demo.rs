@@ -4,8 +4,8 @@ pub mod compare;
 pub mod question;
 mod way;
 
-use crate::cluster::{Cluster, Plan, Program, TRES};
-use crate::narrate::{Narrator, Voice};
+use crate::cluster::{Cluster, Plan, Program, TRES, line};
+use crate::narrate::{Narrator, Show, Voice};
 use compare::Compared;
 use question::questions;
 use serde_json::json;
@@ -103,7 +103,13 @@ async fn show(args: &Args, narrator: Narrator) -> anyhow::Result<Shown> {
     if args.keep {
         cluster.keep();
     }
+    cluster.runner.must(&["network", "show"], Show::Lines(18)).await?;
     narrator.heading("four nodes start: a hub, and three TREs that dial it");
+    for name in Cluster::names() {
+        let config = format!("nodes/{name}/node.toml");
+        cluster.runner.must(&["node", "check", "--config", &config], Show::Lines(1)).await?;
+        narrator.command(&line(&["node", "run", "--config", &config]), "", Show::Command);
+    }
     cluster.start().await?;
     let federation = cluster.runner.ask(&["network", "show"]).await?;
     let network = federation["network"].as_str().unwrap_or_default().to_owned();

@@ -8,6 +8,9 @@ use std::time::Duration;
 /// How often a spinner turns.
 const TURN: Duration = Duration::from_millis(100);
 
+/// The most characters of a line that are shown.
+const WIDEST: usize = 150;
+
 /// How much of a command is shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Show {
@@ -73,7 +76,7 @@ impl Narrator {
         self.write(&format!("{blue}$ {line}{blue:#}"));
         let all: Vec<&str> = said.lines().collect();
         for line in all.iter().take(lines) {
-            self.write(&format!("  {line}"));
+            self.write(&format!("  {}", cut(line)));
         }
         if lines > 0 && all.len() > lines {
             self.write(&format!("  … {} more lines", all.len() - lines));
@@ -101,5 +104,25 @@ impl Narrator {
             Voice::Stderr => writeln!(anstream::stderr(), "{text}"),
             Voice::Silent => Ok(()),
         };
+    }
+}
+
+/// A line as far as a wide terminal shows it: digests and addresses are long, and only their beginning is read.
+fn cut(line: &str) -> String {
+    match line.char_indices().nth(WIDEST) {
+        Some((end, _)) => format!("{}…", &line[..end]),
+        None => line.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{WIDEST, cut};
+
+    #[test]
+    fn a_long_line_is_cut_between_characters() {
+        let long = "é".repeat(WIDEST + 1);
+        assert_eq!(cut(&long).chars().count(), WIDEST + 1);
+        assert_eq!(cut("short"), "short");
     }
 }
