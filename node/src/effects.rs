@@ -201,7 +201,7 @@ mod tests {
 
     #[test]
     fn a_node_without_a_status_admits_whom_its_operator_named_and_nobody_else() {
-        let core = Node::replay(NetworkId::from_bytes([1; 32]), None, Vec::new()).unwrap();
+        let core = Node::replay(NetworkId([1; 32]), None, Vec::new()).unwrap();
         let dialled = BTreeSet::from([[7; 32]]);
         assert_eq!(*admitted(&core, &dialled, 0), dialled);
         assert!(admitted(&core, &BTreeSet::new(), 0).is_empty());

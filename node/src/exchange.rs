@@ -120,11 +120,27 @@ impl Exchange {
         if !self.store.has(&digest) && hops > 0 && self.obtain(&digest, hops - 1).await.is_err() {
             return Response::Unknown;
         }
-        let store = self.store.clone();
-        match tokio::task::spawn_blocking(move || store.part(&digest, offset)).await {
-            Ok(Ok(Some((total, part)))) => Response::Part { total, part },
-            _ => Response::Unknown,
+        match self.part(digest, offset).await {
+            Ok(Some((total, part))) => Response::Part { total, part },
+            // The disk has changed it, and it is gone: another member may have it still.
+            Err(StoreError::OtherBytes) if hops > 0 && self.obtain(&digest, hops - 1).await.is_ok() => {
+                match self.part(digest, offset).await {
+                    Ok(Some((total, part))) => Response::Part { total, part },
+                    Ok(None) | Err(_) => Response::Unknown,
+                }
+            }
+            Ok(None) | Err(_) => Response::Unknown,
         }
+    }
+
+    async fn part(&self, digest: Digest, offset: u64) -> Result<Option<(u64, Vec<u8>)>, StoreError> {
+        let store = self.store.clone();
+        let part = tokio::task::spawn_blocking(move || store.part(&digest, offset)).await;
+        let part = part.unwrap_or(Ok(None));
+        if matches!(part, Err(StoreError::OtherBytes)) {
+            tracing::error!(%digest, "the disk has changed a file in blobs; it was removed and is fetched again from members");
+        }
+        part
     }
 
     /// Gets a blob from any connected member, part by part, and keeps it once its digest is right. With `hops`, members ask theirs.

@@ -97,11 +97,14 @@ impl Store {
         }
     }
 
-    /// At most [`PART_BYTES`] from `offset` on, with the file's size.
+    /// At most [`PART_BYTES`] from `offset` on, with the file's size. Who begins a file gets one that was checked just now.
     ///
     /// # Errors
-    /// [`StoreError::Disk`].
+    /// [`StoreError::OtherBytes`] when the disk has changed it; the file is then removed, so that it can be fetched again.
     pub fn part(&self, digest: &Digest, offset: u64) -> Result<Option<(u64, Vec<u8>)>, StoreError> {
+        if offset == 0 && self.get(digest)?.is_none() {
+            return Ok(None);
+        }
         let mut file = match File::open(self.path(digest)) {
             Ok(file) => file,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -190,5 +193,9 @@ mod tests {
         std::fs::write(folder.path().join(digest.to_string()), b"abd").unwrap();
         assert!(matches!(store.get(&digest), Err(StoreError::OtherBytes)));
         assert!(!store.has(&digest));
+        store.put(b"abc").unwrap();
+        std::fs::write(folder.path().join(digest.to_string()), b"abd").unwrap();
+        assert!(matches!(store.part(&digest, 0), Err(StoreError::OtherBytes)));
+        assert!(store.part(&digest, 0).unwrap().is_none());
     }
 }

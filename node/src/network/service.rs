@@ -14,6 +14,7 @@ use libp2p::multiaddr::Protocol;
 use libp2p::{Multiaddr, PeerId, Swarm};
 use protocol::wire::id::NetworkId;
 use protocol::wire::message::{Request, Response};
+use std::net::{SocketAddr, TcpListener};
 use std::time::{Duration, Instant};
 use thiserror::Error;
 use tokio::sync::{mpsc, oneshot, watch};
@@ -94,9 +95,9 @@ pub async fn start(
     let transport = transport(&identity).map_err(StartError::Key)?;
     let mut swarm = Swarm::new(transport, behaviour, id, swarm_settings());
     for address in &settings.listen {
-        swarm
-            .listen_on(address.clone())
-            .map_err(|error| StartError::Listen { address: address.clone(), cause: std::io::Error::other(error) })?;
+        let refused = |cause| StartError::Listen { address: address.clone(), cause };
+        alone_at(address).map_err(refused)?;
+        swarm.listen_on(address.clone()).map_err(|error| refused(std::io::Error::other(error)))?;
     }
     let (commands, commanded) = mpsc::channel(COMMANDS);
     let (told, events) = mpsc::channel(EVENTS);
@@ -111,6 +112,19 @@ pub async fn start(
         Ok(Err(_)) | Err(_) => return Err(StartError::NotListening),
     }
     Ok((Network { key, id, commands, listening }, events))
+}
+
+/// Whether nobody listens at `address` yet. libp2p shares its ports (`SO_REUSEPORT`), so that a second node of the same user would
+/// take half of the first one's connections without a word; this socket shares nothing.
+fn alone_at(address: &Multiaddr) -> std::io::Result<()> {
+    let mut parts = address.iter();
+    let place: SocketAddr = match (parts.next(), parts.next()) {
+        (Some(Protocol::Ip4(host)), Some(Protocol::Tcp(port))) => (host, port).into(),
+        (Some(Protocol::Ip6(host)), Some(Protocol::Tcp(port))) => (host, port).into(),
+        // What else there is, libp2p judges.
+        _ => return Ok(()),
+    };
+    TcpListener::bind(place).map(drop)
 }
 
 impl Network {

@@ -297,6 +297,12 @@ async fn what_cannot_start_says_why_and_what_is_stopped_says_so() {
     let port = format!("/ip4/127.0.0.1/tcp/{}", taken.local_addr().unwrap().port());
     let refused = start(seed(1), settings(Some(&port), vec![], false), follow.clone()).await;
     assert!(matches!(refused.err().unwrap(), StartError::Listen { .. }));
+    let (shared, _events) =
+        start(seed(1), settings(Some("/ip4/127.0.0.1/tcp/0"), vec![], true), follow.clone()).await.unwrap();
+    let mut port = shared.local_addresses().remove(0);
+    port.pop();
+    let second = start(seed(2), settings(Some(&port.to_string()), vec![], true), follow.clone()).await;
+    assert!(matches!(second.err().unwrap(), StartError::Listen { .. }), "two nodes must not share a port");
     let (network, mut events) = start(seed(1), settings(None, vec![], false), follow).await.unwrap();
     let left = network.clone();
     network.stop().await;
