@@ -101,13 +101,20 @@ pub fn new(core: Node, journal: Journal) -> (Driver, Handle) {
     (Driver { core, journal, inbox, pending: BTreeMap::new() }, Handle(sender))
 }
 
-/// What one round of messages amounts to.
-#[derive(Default)]
+/// What one round of messages amounts to. It has one time: a statement that is in time when it is verified must be so when it is recorded,
+/// or a replay would not believe it.
 struct Round {
+    now: u64,
     records: Vec<Record>,
     effects: Vec<Effect>,
     replies: Vec<(oneshot::Sender<Taken>, Taken)>,
     reads: Vec<Look>,
+}
+
+impl Round {
+    fn begin() -> Self {
+        Self { now: now(), records: Vec::new(), effects: Vec::new(), replies: Vec::new(), reads: Vec::new() }
+    }
 }
 
 impl Driver {
@@ -118,18 +125,22 @@ impl Driver {
     pub async fn run(mut self, mut effects: Effects, mut stop: watch::Receiver<bool>) -> Result<(), JournalError> {
         let mut tick = tokio::time::interval(TICK);
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-        let step = self.core.resume(now());
-        self.finish(Round { records: step.records, effects: step.effects, ..Round::default() }, &mut effects)?;
+        let mut round = Round::begin();
+        let step = self.core.resume(round.now);
+        round.records = step.records;
+        round.effects = step.effects;
+        self.finish(round, &mut effects)?;
         loop {
-            let mut round = Round::default();
-            tokio::select! {
+            let first = tokio::select! {
                 message = self.inbox.recv() => match message {
-                    Some(message) => self.handle(message, &mut round),
+                    Some(message) => message,
                     None => return Ok(()),
                 },
-                _ = tick.tick() => self.feed(Input::Tick, &mut round),
+                _ = tick.tick() => Message::Input(Box::new(Input::Tick)),
                 () = crate::clock::stopped(&mut stop) => return Ok(()),
-            }
+            };
+            let mut round = Round::begin();
+            self.handle(first, &mut round);
             for _ in 1..BATCH {
                 match self.inbox.try_recv() {
                     Ok(message) => self.handle(message, &mut round),
@@ -146,7 +157,7 @@ impl Driver {
                 let taken = self.statement(bytes, round);
                 round.replies.push((reply, taken));
             }
-            Message::Held { held, run } => match receive(&run, self.core.roster(), now()) {
+            Message::Held { held, run } => match receive(&run, self.core.roster(), round.now) {
                 Ok(Statement::Run(run)) => self.feed(Input::Held { held, run: Box::new(run) }, round),
                 Ok(_) | Err(_) => {
                     tracing::error!(task = %held.task().short(), "this node's own run statement is not valid; is the node enrolled?");
@@ -163,7 +174,7 @@ impl Driver {
         if self.core.known().contains(&id) {
             return Ok(id);
         }
-        match receive(&bytes, self.core.roster(), now()) {
+        match receive(&bytes, self.core.roster(), round.now) {
             Ok(statement) => {
                 let teaches = statement.kind() < protocol::record::Kind::Submission;
                 self.feed(Input::Statement(statement), round);
@@ -184,7 +195,7 @@ impl Driver {
     /// Gossip keeps no order: what came before its signer was enrolled is looked at again.
     fn try_pending(&mut self, round: &mut Round) {
         loop {
-            let ready = self.pending.iter().find_map(|(id, bytes)| match receive(bytes, self.core.roster(), now()) {
+            let ready = self.pending.iter().find_map(|(id, bytes)| match receive(bytes, self.core.roster(), round.now) {
                 Err(Verdict::Ignore(Ignored::UnknownKey(_))) => None,
                 verdict => Some((*id, verdict)),
             });
@@ -197,7 +208,7 @@ impl Driver {
     }
 
     fn feed(&mut self, input: Input, round: &mut Round) {
-        let step = self.core.handle(input, now());
+        let step = self.core.handle(input, round.now);
         round.records.extend(step.records);
         round.effects.extend(step.effects);
     }

@@ -176,21 +176,30 @@ fn counted<'a>(
         .collect()
 }
 
-/// The newest version of the project that a data owner of the TRE has signed and the journal knew: its number, and how many persons must
-/// approve.
+/// The version of the project that counts: its number, and how many persons must approve. The first that the journal knew has a data owner's
+/// signature; each later one has as many distinct owners' as the one before asks for.
 fn policy(truth: &Truth, host: &Host, place: usize, now: u64) -> Option<(u64, u64)> {
     let owners = truth.owners.get(&host.name).cloned().unwrap_or_default();
-    let signed = host.ledger.learned.iter().filter(|(_, learned)| **learned < place).filter_map(|(id, _)| {
-        let said = truth.statements.get(id)?;
-        let What::Project { version, approvals } = said.what else { return None };
+    let mut signed: BTreeMap<(u64, u64), BTreeSet<&str>> = BTreeMap::new();
+    for id in host.ledger.learned.iter().filter(|(_, learned)| **learned < place).map(|(id, _)| id) {
+        let Some(said) = truth.statements.get(id) else { continue };
+        let What::Project { version, approvals } = said.what else { continue };
         let counts = owners.contains(&said.by)
             && said.issued <= now
             && now < said.expires
             && has_role(truth, &host.ledger, &said.by, Role::DataOwner, &host.name, place, now)
             && !is_key_revoked(truth, &host.ledger, &said.by, place, now);
-        counts.then_some((version, approvals))
-    });
-    signed.max()
+        if counts {
+            signed.entry((version, approvals)).or_default().insert(said.by.as_str());
+        }
+    }
+    let mut counting: Option<(u64, u64)> = None;
+    for (policy, persons) in signed {
+        if persons.len() as u64 >= counting.map_or(1, |(_, approvals)| approvals) {
+            counting = Some(policy);
+        }
+    }
+    counting
 }
 
 /// Each output that left was approved by as many distinct owners as the project asks for, and no owner said no; trust was fresh.

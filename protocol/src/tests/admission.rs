@@ -98,6 +98,7 @@ fn each_refusal_is_reached_by_one_change() {
             let mut project = World::project(2);
             project.tres = vec!["south".to_owned()];
             asked.world.propose(&project, "olga");
+            asked.world.cosign(&project, "otto");
         }),
         (Refusal::NotOnProject, |asked| {
             asked.by = "rex";

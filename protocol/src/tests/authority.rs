@@ -160,18 +160,24 @@ fn a_grant_ends_when_it_expires() {
 }
 
 #[test]
-fn the_highest_version_that_an_owner_of_the_tre_signed_counts_there() {
+fn a_later_version_needs_as_many_owners_as_the_one_before_asks_for() {
     let mut world = World::new();
     let version =
         |world: &World, tre: &str| world.roster.project_at("study", tre, NOW).map(|chosen| chosen.project.version);
     assert_eq!((version(&world, "north"), version(&world, "south")), (Some(1), Some(1)));
-    world.propose(&World::project(3), "oda");
-    world.propose(&World::project(2), "otto");
+    let mut lower = World::project(2);
+    lower.egress.approvals = 1;
+    world.propose(&lower, "otto");
+    assert_eq!(version(&world, "north"), Some(1), "nobody lowers a quorum of two alone");
     world.propose(&World::project(4), "rex");
-    assert_eq!((version(&world, "north"), version(&world, "south")), (Some(2), Some(3)));
+    assert_eq!(version(&world, "north"), Some(1), "who owns no data here signs nothing that counts here");
+    world.cosign(&lower, "olga");
+    assert_eq!((version(&world, "north"), version(&world, "south")), (Some(2), Some(1)));
+    world.propose(&World::project(3), "olga");
+    assert_eq!(version(&world, "north"), Some(3), "a quorum of one is one person's to change");
     let otto = world.key_records["otto"];
     world.revoke(otto, "root-a", NOW);
-    assert_eq!(version(&world, "north"), Some(1), "otto's key is gone");
+    assert_eq!(version(&world, "north"), Some(1), "otto's key is gone, and with it what rested on it");
 }
 
 #[test]

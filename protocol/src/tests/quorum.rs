@@ -180,6 +180,7 @@ fn who_is_excluded_does_not_count_and_a_checker_counts_where_the_policy_says_so(
     project.egress.excluded = vec!["otto".to_owned()];
     project.egress.checkers_count = true;
     world.propose(&project, "olga");
+    world.cosign(&project, "otto");
     let mut review = Review::of(world);
     let yes = review.draft(&YES);
     review.say(&yes, "olga");
@@ -209,6 +210,7 @@ fn an_approval_of_an_earlier_version_of_the_project_does_not_count_and_a_rejecti
     mixed.decisions.insert("second".to_owned(), Decision { approve: false, reason: String::new() });
     review.say(&mixed, "otto");
     review.world.propose(&World::project(2), "olga");
+    review.world.cosign(&World::project(2), "otto");
     let Ok(Outcome::Open { missing }) = review.decide(NOW) else { panic!("open") };
     assert_eq!(missing, BTreeMap::from([("first".to_owned(), 2), ("second".to_owned(), 0)]));
     let again = review.draft(&YES);

@@ -189,6 +189,11 @@ impl World {
         id
     }
 
+    /// A further signature, later than the first: decisions go on naming that one.
+    pub(super) fn cosign(&mut self, project: &Project, by: &str) -> StatementId {
+        self.say(project, by, START + 1).id()
+    }
+
     pub(super) fn status(&mut self, epoch: u64, lifetime: u64) -> StatementId {
         self.status_naming(epoch, lifetime, Vec::new())
     }

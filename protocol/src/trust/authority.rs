@@ -5,6 +5,7 @@ use crate::record::grant::{Grant, MAX_DEPTH, Role};
 use crate::record::project::Project;
 use crate::trust::roster::Roster;
 use crate::wire::id::StatementId;
+use std::collections::BTreeSet;
 
 /// A project as it counts at one TRE.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,23 +32,34 @@ pub struct Wanted<'a> {
 }
 
 impl Roster {
-    /// The version of a project that counts at a TRE: the highest that one of its data owners signed.
+    /// The version of a project that counts at a TRE. The first needs one of its data owners; each later one needs as many distinct data
+    /// owners as the version before asks for approvals, so that nobody lowers a quorum alone.
     #[must_use]
     pub fn project_at(&self, name: &str, tre: &str, at: u64) -> Option<Chosen> {
-        self.projects
-            .values()
-            .filter(|candidate| candidate.payload.name == name)
-            .filter_map(|candidate| {
-                let signature = candidate.signatures.values().find(|signature| {
+        let mut versions: Vec<_> = self.projects.values().filter(|candidate| candidate.payload.name == name).collect();
+        versions.sort_by_key(|candidate| candidate.payload.version);
+        versions.into_iter().fold(None, |chosen: Option<Chosen>, candidate| {
+            let signatures: Vec<_> = candidate
+                .signatures
+                .values()
+                .filter(|signature| {
                     let signer = signature.signer();
                     in_force(signature, at)
                         && self.is_key_good(&signer.key.id(), at)
                         && !self.is_revoked(&signature.id(), &signer.name, None, at)
                         && self.is_data_owner(&signer.name, tre, at)
-                })?;
-                Some(Chosen { project: candidate.payload.clone(), statement: signature.id() })
-            })
-            .max_by_key(|chosen| (chosen.project.version, chosen.statement))
+                })
+                .collect();
+            let persons: BTreeSet<&str> = signatures.iter().map(|signature| signature.signer().name.as_str()).collect();
+            let needed = chosen.as_ref().map_or(1, |before| before.project.egress.approvals);
+            // The oldest signature names the project: one that is added later changes no decision that was made before.
+            match signatures.iter().min_by_key(|signature| (signature.claims().issued, signature.id())) {
+                Some(first) if persons.len() as u64 >= needed => {
+                    Some(Chosen { project: candidate.payload.clone(), statement: first.id() })
+                }
+                _ => chosen,
+            }
+        })
     }
 
     /// Whether a person answers for a TRE's data.
