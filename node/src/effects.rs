@@ -98,8 +98,9 @@ impl Effects {
                     self.running.retain(|_, stop| !stop.is_closed());
                     self.running.insert(admission.task(), stop);
                     let (driver, custody, seal) = (self.driver.clone(), self.custody.clone(), self.seal.clone());
+                    let exchange = self.exchange.clone();
                     tokio::spawn(async move {
-                        execution.run(*admission, stopped, &custody, &seal, &driver).await;
+                        execution.run(*admission, stopped, &custody, &seal, &driver, &exchange).await;
                     });
                 }
             }

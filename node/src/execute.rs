@@ -85,9 +85,10 @@ impl Execution {
         custody: &Custody,
         seal: &Seal,
         driver: &Handle,
+        exchange: &Exchange,
     ) {
         let task = admission.task();
-        match self.outputs(&admission, stopped).await {
+        match self.outputs(&admission, stopped, exchange).await {
             Ok(finished) => {
                 let run = Run {
                     task,
@@ -119,9 +120,24 @@ impl Execution {
         }
     }
 
-    async fn outputs(&self, admission: &Admission, stopped: watch::Receiver<bool>) -> Result<Finished, NotFinished> {
-        let host_failed = |note: String| NotFinished { code: FailureKind::Host.code(), note };
-        let component = self.compile(admission.component()).await.map_err(host_failed)?;
+    async fn outputs(
+        &self,
+        admission: &Admission,
+        stopped: watch::Receiver<bool>,
+        exchange: &Exchange,
+    ) -> Result<Finished, NotFinished> {
+        let host_failed = |note: String| {
+            tracing::error!(task = %admission.task().short(), "a task could not be run; `quintes review show` says why");
+            NotFinished { code: FailureKind::Host.code(), note }
+        };
+        let component = match self.compile(admission.component()).await {
+            Ok(component) => component,
+            // The file was there at admission. Lost or changed since, it is fetched again: a member may have it still.
+            Err(_) => {
+                exchange.obtain(&admission.component(), 1).await.map_err(|error| host_failed(error.to_string()))?;
+                self.compile(admission.component()).await.map_err(host_failed)?
+            }
+        };
         let submission = admission.submission();
         let handles: BTreeMap<String, Arc<dyn Database>> = submission
             .datasets
