@@ -42,7 +42,7 @@ pub enum ConnectError {
     WrongNode(Multiaddr),
     /// The node closed the connection before it said who it is.
     #[error(
-        "the node at `{0}` does not admit this peer key: have the key enrolled, and wait until the node knows of it"
+        "the node at `{0}` does not admit this peer key: have the key enrolled, and wait until the node knows of it; or end other commands that use the key now, two at once are admitted"
     )]
     Refused(Multiaddr),
     /// The node does not say who it is.
