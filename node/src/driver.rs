@@ -195,10 +195,11 @@ impl Driver {
     /// Gossip keeps no order: what came before its signer was enrolled is looked at again.
     fn try_pending(&mut self, round: &mut Round) {
         loop {
-            let ready = self.pending.iter().find_map(|(id, bytes)| match receive(bytes, self.core.roster(), round.now) {
-                Err(Verdict::Ignore(Ignored::UnknownKey(_))) => None,
-                verdict => Some((*id, verdict)),
-            });
+            let ready =
+                self.pending.iter().find_map(|(id, bytes)| match receive(bytes, self.core.roster(), round.now) {
+                    Err(Verdict::Ignore(Ignored::UnknownKey(_))) => None,
+                    verdict => Some((*id, verdict)),
+                });
             let Some((id, verdict)) = ready else { return };
             self.pending.remove(&id);
             if let Ok(statement) = verdict {
