@@ -286,11 +286,20 @@ impl Dataset {
 pub fn tables_in(folder: &Path) -> io::Result<Vec<(String, PathBuf)>> {
     let mut tables = Vec::new();
     for entry in fs::read_dir(folder)? {
-        let path = entry?.path();
+        let mut path = entry?.path();
+        let name = path.clone();
+        if path.is_dir() {
+            // A table in parts is a folder of Parquet files: its first part stands for it.
+            let mut parts: Vec<PathBuf> =
+                fs::read_dir(&path)?.map(|part| part.map(|part| part.path())).collect::<io::Result<_>>()?;
+            parts.retain(|part| part.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("parquet")));
+            let Some(first) = parts.into_iter().min() else { continue };
+            path = first;
+        }
         let is_table = path.extension().and_then(|extension| extension.to_str()).is_some_and(|extension| {
             ["csv", "tsv", "parquet"].iter().any(|known| extension.eq_ignore_ascii_case(known))
         });
-        if let (true, Some(stem)) = (is_table, path.file_stem().and_then(|stem| stem.to_str())) {
+        if let (true, Some(stem)) = (is_table, name.file_stem().and_then(|stem| stem.to_str())) {
             tables.push((stem.to_ascii_lowercase(), path));
         }
     }

@@ -84,3 +84,16 @@ fn tables_are_found_in_upper_and_lower_case() {
     let tables: Vec<String> = super::tables_in(folder.path()).unwrap().into_iter().map(|(name, _)| name).collect();
     assert_eq!(tables, ["drug", "person", "visit"]);
 }
+
+#[test]
+fn a_folder_of_parquet_files_is_a_table_and_an_empty_folder_is_none() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::create_dir_all(folder.path().join("Visits")).unwrap();
+    std::fs::create_dir_all(folder.path().join("empty")).unwrap();
+    for file in ["Visits/b.parquet", "Visits/a.parquet", "Visits/_SUCCESS", "person.csv", "notes.txt"] {
+        std::fs::write(folder.path().join(file), b"").unwrap();
+    }
+    let tables = super::tables_in(folder.path()).unwrap();
+    let expected = [("person", "person.csv"), ("visits", "Visits/a.parquet")];
+    assert_eq!(tables, expected.map(|(name, file)| (name.to_owned(), folder.path().join(file))));
+}

@@ -112,7 +112,7 @@ enum QueryError {
     LongParameter,
     #[error("a decimal parameter is not a number of at most 38 digits")]
     Decimal,
-    #[error("the dataset's files changed since it was opened: open it again")]
+    #[error("the dataset's files changed since it was opened: restart the node")]
     Changed,
     #[error("the column \"{0}\" of the result has a type that is not supported: cast it")]
     Type(String),
