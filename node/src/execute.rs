@@ -22,7 +22,11 @@ use sandbox::value::{ColumnType, Value};
 use sandbox::witness::{self, WitnessedTable};
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::watch;
+
+/// How long to wait before outputs are offered to a full disk again.
+const CUSTODY_AGAIN: Duration = Duration::from_secs(5);
 
 /// What runs components at this TRE.
 #[derive(Clone)]
@@ -88,7 +92,7 @@ impl Execution {
         exchange: &Exchange,
     ) {
         let task = admission.task();
-        match self.outputs(&admission, stopped, exchange).await {
+        match self.outputs(&admission, stopped.clone(), exchange).await {
             Ok(finished) => {
                 let run = Run {
                     task,
@@ -98,15 +102,10 @@ impl Execution {
                     finished: coarse(now()),
                     commitment: finished.held.commitment(),
                 };
-                let (custody, held) = (custody.clone(), finished.held);
-                let kept = tokio::task::spawn_blocking(move || custody.keep(&held).map(|()| held)).await;
-                match (kept, seal.sign(&run, now())) {
-                    (Ok(Ok(held)), Ok(run)) => driver.held(held, run).await,
-                    (Ok(Err(error)), _) => {
-                        tracing::error!(task = %task.short(), %error, "outputs could not be taken into custody");
-                        driver.input(Input::Failed { task, code: "host-failed".to_owned() }).await;
-                    }
-                    _ => driver.input(Input::Failed { task, code: "host-failed".to_owned() }).await,
+                let Some(held) = keep(custody, finished.held, stopped).await else { return };
+                match seal.sign(&run, now()) {
+                    Ok(run) => driver.held(held, run).await,
+                    Err(_) => driver.input(Input::Failed { task, code: FailureKind::Host.code().to_owned() }).await,
                 }
             }
             Err(NotFinished { code, note }) => {
@@ -167,6 +166,25 @@ impl Execution {
         let held = outputs::check(admission, produced, context, &secret)
             .map_err(|reason| NotFinished { code: reason.code(), note: reason.to_string() })?;
         Ok(Finished { held, snapshots })
+    }
+}
+
+/// Takes outputs into custody. A full disk loses no work: it is tried again until there is room; none when the task was called back.
+async fn keep(custody: &Custody, held: outputs::Held, mut stopped: watch::Receiver<bool>) -> Option<outputs::Held> {
+    let held = Arc::new(held);
+    loop {
+        let (custody, copy) = (custody.clone(), held.clone());
+        match tokio::task::spawn_blocking(move || custody.keep(&copy)).await {
+            Ok(Ok(())) => return Arc::try_unwrap(held).ok(),
+            Ok(Err(error)) => {
+                tracing::error!(task = %held.task().short(), %error, "outputs are not in custody yet; it is tried again");
+            }
+            Err(_) => return None,
+        }
+        tokio::select! {
+            () = tokio::time::sleep(CUSTODY_AGAIN) => {}
+            () = crate::clock::stopped(&mut stopped) => return None,
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 use protocol::node::Record;
 use protocol::wire::id::StatementId;
 use redb::{Database, ReadableDatabase as _, ReadableTable as _, TableDefinition};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use thiserror::Error;
 
@@ -52,6 +53,8 @@ impl Journal {
     /// [`JournalError`], above all when another process has it open.
     pub fn open(path: &Path) -> Result<Self, JournalError> {
         let database = Database::create(path).map_err(JournalError::Open)?;
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600))
+            .map_err(|error| JournalError::Open(error.into()))?;
         let write = database.begin_write().map_err(storage)?;
         let next = {
             write.open_table(STATEMENTS).map_err(storage)?;

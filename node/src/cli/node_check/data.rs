@@ -118,8 +118,9 @@ fn has_column(file: &Path, column: &str, findings: &mut Findings) -> bool {
             false
         }
         Ok(heading) => {
-            let separator = if heading.contains('\t') { '\t' } else { ',' };
-            heading.split(separator).any(|name| name.trim().trim_matches('"').eq_ignore_ascii_case(column))
+            // The separators that the engine knows; a column's name holds none of them.
+            let names = heading.trim_start_matches('\u{feff}').split(['\t', ',', ';', '|']);
+            names.map(|name| name.trim().trim_matches('"')).any(|name| name.eq_ignore_ascii_case(column))
         }
         Err(error) => {
             missing("dataset.tables", file, &error, "export it again", findings);
