@@ -6,6 +6,7 @@ use crate::driver::Handle;
 use crate::effects::Seal;
 use crate::exchange::Exchange;
 use crate::store::Store;
+use protocol::disclosure::contributors::Contributors;
 use protocol::disclosure::table::{Cell, CellType, Column, Evidence, Measure, Role, Table, Witnessed};
 use protocol::node::Input;
 use protocol::record::run::Run;
@@ -234,6 +235,7 @@ fn witnessed(table: WitnessedTable) -> Witnessed {
             .into_iter()
             .map(|row| row.into_iter().map(|cell| cell.map(evidence)).collect())
             .collect(),
+        contributors: Contributors::default(),
     }
 }
 

@@ -6,6 +6,7 @@
 
 mod calendar;
 pub mod canonical;
+pub mod contributors;
 mod fields;
 mod number;
 pub mod policy;

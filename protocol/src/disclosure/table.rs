@@ -1,5 +1,6 @@
 //! Typed tables: columns with a role, cells, and the evidence that the host keeps beside a figure that it computed itself.
 
+use crate::disclosure::contributors::Contributors;
 use crate::disclosure::number;
 use serde::{Deserialize, Serialize};
 use std::cmp::Ordering;
@@ -385,6 +386,8 @@ pub struct Witnessed {
     pub table: Table,
     /// What stays: by row and column of `table`; `None` beside a key.
     pub evidence: Vec<Vec<Option<Evidence>>>,
+    /// What stays too: who stands behind each figure.
+    pub contributors: Contributors,
 }
 
 /// Outputs and evidence never reach a log.
@@ -458,7 +461,7 @@ mod tests {
         let shown = format!(
             "{table:?} {:?} {evidence:?} {:?}",
             table.rows,
-            Witnessed { table: table.clone(), evidence: vec![] }
+            Witnessed { table: table.clone(), evidence: vec![], contributors: Contributors::default() }
         );
         assert!(!shown.contains("secret") && !shown.contains('5'), "{shown}");
     }

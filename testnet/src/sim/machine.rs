@@ -324,7 +324,11 @@ impl World {
         };
         let mut produced = vec![(
             FIRST_OUTPUT.to_owned(),
-            Produced::Witnessed(Witnessed { table, evidence: vec![vec![Some(evidence)]] }),
+            Produced::Witnessed(Witnessed {
+                table,
+                evidence: vec![vec![Some(evidence)]],
+                contributors: protocol::disclosure::contributors::Contributors::default(),
+            }),
         )];
         if two {
             self.truth.markers.insert(second.to_string().into_bytes());

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::disclosure::canonical::{canonicalise, parse_csv};
+use crate::disclosure::contributors::Contributors;
 use crate::disclosure::table::{Column, Table};
 use proptest::prelude::*;
 
@@ -31,7 +32,11 @@ fn witnessed(figures: &[(Measure, Evidence)]) -> Witnessed {
     row.extend(figures.iter().map(|_| Cell::Real(31.5)));
     let mut evidence = vec![None];
     evidence.extend(figures.iter().map(|(_, evidence)| Some(*evidence)));
-    Witnessed { table: Table { columns, rows: vec![row] }, evidence: vec![evidence] }
+    Witnessed {
+        table: Table { columns, rows: vec![row] },
+        evidence: vec![evidence],
+        contributors: Contributors::default(),
+    }
 }
 
 fn report(witnessed: &Witnessed) -> Report {
