@@ -107,6 +107,21 @@ struct PolicyArgs {
     /// The significant digits that a figure keeps.
     #[arg(long, value_name = "N", default_value_t = Policy::default().significant_digits)]
     significant_digits: u8,
+    /// Empty and full cells of crossed tables tell nothing that matters: do not mark them.
+    #[arg(long)]
+    zeros_are_harmless: bool,
+    /// Blank figures that fail a rule before review, and others that would tell them, instead of showing them as failing.
+    #[arg(long)]
+    suppress: bool,
+    /// Round witnessed counts to multiples of this before review; 1 rounds nothing.
+    #[arg(long, value_name = "N", default_value_t = Policy::default().rounding_base)]
+    rounding_base: u64,
+    /// Round counts to the middle of their bin instead of to a multiple.
+    #[arg(long)]
+    rounding_midpoint: bool,
+    /// How many values a hidden count must be able to have for somebody who knows every figure that is shown.
+    #[arg(long, value_name = "N", default_value_t = Policy::default().minimum_interval)]
+    minimum_interval: u64,
 }
 
 impl PolicyArgs {
@@ -121,6 +136,11 @@ impl PolicyArgs {
             maximum_columns: self.maximum_columns,
             maximum_outputs: self.maximum_outputs,
             significant_digits: self.significant_digits,
+            zeros_are_disclosive: !self.zeros_are_harmless,
+            suppress: self.suppress,
+            rounding_base: self.rounding_base,
+            rounding_midpoint: self.rounding_midpoint,
+            minimum_interval: self.minimum_interval,
         }
     }
 }

@@ -122,6 +122,23 @@ pub(crate) fn project(project: &Project) -> Words {
             policy.significant_digits,
         ),
     ));
+    let failing = if policy.suppress { "blanked before review" } else { "shown to the reviewer as failing" };
+    let zeros = if policy.zeros_are_disclosive { "marked" } else { "not marked" };
+    words.push((
+        "suppression",
+        format!(
+            "figures that fail are {failing}; a hidden count could have at least {} values; empty and full cells are {zeros}",
+            policy.minimum_interval,
+        ),
+    ));
+    words.push((
+        "rounding",
+        match (policy.rounding_base, policy.rounding_midpoint) {
+            (1, _) => "counts are not rounded".to_owned(),
+            (base, false) => format!("counts to multiples of {base}"),
+            (base, true) => format!("counts to the middle of their bin of {base}"),
+        },
+    ));
     words.push((
         "sizes",
         format!(

@@ -27,6 +27,18 @@ pub struct Policy {
     pub maximum_outputs: u64,
     /// The digits that a figure keeps.
     pub significant_digits: u8,
+    /// Whether it tells too much that nobody, or everybody, of a group is in one cell of a crossed table (class disclosure).
+    pub zeros_are_disclosive: bool,
+    /// Whether figures that fail a rule are blanked before review, with as many more as it takes that nobody can compute them from totals.
+    /// Without it they are shown to the reviewer as failing.
+    pub suppress: bool,
+    /// What witnessed counts are rounded to before review: the nearest multiple of 5, 6, 10, …; 1 rounds nothing.
+    pub rounding_base: u64,
+    /// Whether counts are rounded to the middle of their bin of `rounding_base` instead of to a multiple of it (OpenSAFELY's midpoint
+    /// rounding: with 6, counts of 1 to 6 become 3, of 7 to 12 become 9).
+    pub rounding_midpoint: bool,
+    /// How many values a hidden count must at least be able to have for somebody who knows every figure that is shown.
+    pub minimum_interval: u64,
 }
 
 impl Default for Policy {
@@ -41,9 +53,18 @@ impl Default for Policy {
             maximum_columns: 200,
             maximum_outputs: 50,
             significant_digits: 12,
+            zeros_are_disclosive: true,
+            suppress: false,
+            rounding_base: 1,
+            rounding_midpoint: false,
+            // ACRO hides counts below 10: what is hidden must be as uncertain as the ten counts 0 to 9 are.
+            minimum_interval: 10,
         }
     }
 }
+
+/// The largest `rounding_base` and `minimum_interval`: beyond, no figure of a clinical study would be left.
+const MAXIMUM_COARSENESS: u64 = 1_000;
 
 /// Why a policy cannot be applied.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
@@ -65,6 +86,14 @@ pub enum UnsoundPolicy {
     /// Digits that a double does not hold.
     #[error("the policy's significant-digits must lie between 1 and 15")]
     Digits,
+    /// Rounding to nothing, to the middle of a bin of one, or coarser than any study.
+    #[error(
+        "the policy's rounding-base must lie between 1 and 1000, and be at least 2 when rounding-midpoint is asked for"
+    )]
+    Rounding,
+    /// An interval without a value, or wider than any study.
+    #[error("the policy's minimum-interval must lie between 1 and 1000")]
+    Interval,
 }
 
 impl Policy {
@@ -89,6 +118,10 @@ impl Policy {
             Err(UnsoundPolicy::Maximum)
         } else if !(1..=MAXIMUM_SIGNIFICANT_DIGITS).contains(&self.significant_digits) {
             Err(UnsoundPolicy::Digits)
+        } else if !(1 + u64::from(self.rounding_midpoint)..=MAXIMUM_COARSENESS).contains(&self.rounding_base) {
+            Err(UnsoundPolicy::Rounding)
+        } else if !(1..=MAXIMUM_COARSENESS).contains(&self.minimum_interval) {
+            Err(UnsoundPolicy::Interval)
         } else {
             Ok(())
         }
@@ -137,31 +170,46 @@ mod tests {
         {
             assert_eq!(with(change), Err(UnsoundPolicy::Digits));
         }
+        for change in [
+            (|policy| policy.rounding_base = 0) as fn(&mut Policy),
+            |policy| policy.rounding_base = 1_001,
+            |policy| policy.rounding_midpoint = true,
+        ] {
+            assert_eq!(with(change), Err(UnsoundPolicy::Rounding));
+        }
+        assert_eq!(with(|policy| policy.minimum_interval = 0), Err(UnsoundPolicy::Interval));
+        assert_eq!(with(|policy| policy.minimum_interval = 1_001), Err(UnsoundPolicy::Interval));
+        assert_eq!(with(|policy| (policy.rounding_base, policy.rounding_midpoint) = (6, true)), Ok(()));
     }
 
     #[test]
     fn a_signed_policy_says_everything_and_nothing_else() {
-        let encode = |fields: &[(&str, u64)]| {
-            let map = fields.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect();
+        let encode = |fields: &[(&str, ciborium::Value)]| {
+            let map = fields.iter().map(|(name, value)| ((*name).into(), value.clone())).collect();
             let mut bytes = Vec::new();
             ciborium::into_writer(&ciborium::Value::Map(map), &mut bytes).unwrap();
             ciborium::from_reader::<Policy, _>(bytes.as_slice())
         };
         let mut fields = vec![
-            ("threshold", 10),
-            ("p-ratio-percent", 10),
-            ("nk-share-percent", 90),
-            ("minimum-degrees-of-freedom", 10),
-            ("maximum-bytes", 16 * 1024 * 1024),
-            ("maximum-rows", 5_000),
-            ("maximum-columns", 200),
-            ("maximum-outputs", 50),
-            ("significant-digits", 12),
+            ("threshold", 10.into()),
+            ("p-ratio-percent", 10.into()),
+            ("nk-share-percent", 90.into()),
+            ("minimum-degrees-of-freedom", 10.into()),
+            ("maximum-bytes", (16 * 1024 * 1024).into()),
+            ("maximum-rows", 5_000.into()),
+            ("maximum-columns", 200.into()),
+            ("maximum-outputs", 50.into()),
+            ("significant-digits", 12.into()),
+            ("zeros-are-disclosive", true.into()),
+            ("suppress", false.into()),
+            ("rounding-base", 1.into()),
+            ("rounding-midpoint", false.into()),
+            ("minimum-interval", 10.into()),
         ];
         assert_eq!(encode(&fields).unwrap(), Policy::default());
-        fields.push(("threshold-for-friends", 1));
+        fields.push(("threshold-for-friends", 1.into()));
         assert!(encode(&fields).is_err());
-        fields.truncate(8);
+        fields.truncate(13);
         assert!(encode(&fields).is_err());
     }
 }

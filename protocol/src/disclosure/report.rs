@@ -2,19 +2,19 @@
 //!
 //! Reasons name rules, thresholds and places, never evidence and never a cell.
 
-use crate::disclosure::canonical::{Canonical, Place};
-use crate::disclosure::table::Tier;
+use crate::disclosure::canonical::Place;
+use crate::disclosure::table::{Column, Tier};
 use crate::wire::id::Digest;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fmt;
 
 /// The version of the rules; it changes whenever a verdict could (SATRE 3.3.09: the checks made are part of the record).
-pub const RULES_VERSION: &str = "1";
+pub const RULES_VERSION: &str = "2";
 
 /// The rules in words: what [`checker_digest`] stands for. A change of a rule changes these words.
 const DESCRIPTION: &str = "\
-quintes disclosure rules 1
+quintes disclosure rules 2
 canonical: columns as declared; rows sorted; numbers but keys to the policy's significant digits in RFC 8785 form; moments to the second; \
 text in NFC with dashes, quotes and spaces in ASCII; NaN and infinities to null; RFC 4180 with LF
 witnessed minimum-threshold: distinct subjects of every figure < threshold fails; fewer than threshold subjects or rows between count and \
@@ -51,6 +51,18 @@ pub enum Rule {
     DominanceNk,
     /// A fitted figure does not nearly retell its data.
     DegreesOfFreedom,
+    /// Nobody, or everybody, of a group in one cell tells something about all of the group.
+    ClassDisclosure,
+    /// Rows about groups, not about persons.
+    RowLevelData,
+    /// No names that the world outside knows a person by.
+    DirectIdentifiers,
+    /// No figure that another one, already released, turns into a figure about few.
+    Differencing,
+    /// What is hidden cannot be computed from what is shown.
+    ComplementarySuppression,
+    /// Counts as coarse as the policy asks.
+    Rounding,
     /// No NaN and no infinity behind a figure.
     NotFinite,
     /// A table of a size that a person can review, in its canonical form.
@@ -62,11 +74,17 @@ pub enum Rule {
 }
 
 impl Rule {
-    const ALL: [Self; 8] = [
+    const ALL: [Self; 14] = [
         Self::MinimumThreshold,
         Self::DominancePRatio,
         Self::DominanceNk,
         Self::DegreesOfFreedom,
+        Self::ClassDisclosure,
+        Self::RowLevelData,
+        Self::DirectIdentifiers,
+        Self::Differencing,
+        Self::ComplementarySuppression,
+        Self::Rounding,
         Self::NotFinite,
         Self::TypeAndSize,
         Self::Payload,
@@ -79,6 +97,12 @@ impl Rule {
             Self::DominancePRatio => "dominance-p-ratio",
             Self::DominanceNk => "dominance-nk",
             Self::DegreesOfFreedom => "degrees-of-freedom",
+            Self::ClassDisclosure => "class-disclosure",
+            Self::RowLevelData => "row-level-data",
+            Self::DirectIdentifiers => "direct-identifiers",
+            Self::Differencing => "differencing",
+            Self::ComplementarySuppression => "complementary-suppression",
+            Self::Rounding => "rounding",
             Self::NotFinite => "not-finite",
             Self::TypeAndSize => "type-and-size",
             Self::Payload => "payload",
@@ -185,43 +209,42 @@ pub struct Report {
     pub summary: String,
 }
 
-/// Findings as they are made.
-#[derive(Default)]
-pub(crate) struct Book {
-    findings: Vec<Finding>,
-    tallies: BTreeMap<Rule, Tally>,
-}
-
-impl Book {
-    /// Counts a verdict, and lists it when it is a doubt and there is room. `reason` is asked for only then.
-    pub(crate) fn note(
-        &mut self,
-        rule: Rule,
-        verdict: Verdict,
-        place: Option<Place>,
-        canonical: Option<&Canonical>,
-        reason: impl FnOnce() -> String,
-    ) {
-        let tally = self.tallies.entry(rule).or_default();
-        let doubts = tally.review + tally.fail + tally.refused;
-        *tally.of(verdict) += 1;
-        if verdict >= Verdict::Review && doubts < u64::try_from(LISTED_FINDINGS).unwrap_or(u64::MAX) {
-            let column = place.zip(canonical).and_then(|(place, canonical)| canonical.schema().get(place.column));
-            self.findings.push(Finding {
-                rule,
-                verdict,
-                row: place.map(|place| place.row),
-                column: column.map(|column| column.name.clone()),
-                reason: reason(),
-            });
+impl Report {
+    /// The report with other findings of one rule, as the node makes them when it learns more: none means that the rule holds. What the
+    /// report says about every other rule stays.
+    #[must_use]
+    pub fn amended(&self, rule: Rule, findings: Vec<Finding>) -> Self {
+        let mut tally = Tally::default();
+        for finding in &findings {
+            *tally.of(finding.verdict) += 1;
         }
+        if findings.is_empty() {
+            tally.pass = 1;
+        }
+        let mut tallies = self.tallies.clone();
+        tallies.insert(rule, tally);
+        let doubts = |finding: &Finding| finding.verdict >= Verdict::Review;
+        let kept = self.findings.iter().filter(|finding| finding.rule != rule && doubts(finding)).cloned();
+        let new = findings.iter().filter(|finding| doubts(finding)).take(LISTED_FINDINGS).cloned();
+        let findings = kept.chain(new.map(|finding| Finding { rule, ..finding })).collect();
+        let report = Self::of(self.tier, findings, tallies);
+        Self { rules_version: self.rules_version.clone(), checker: self.checker, ..report }
     }
 
-    pub(crate) fn close(mut self, tier: Tier) -> Report {
+    /// Whether nobody needs to look: the node computed every figure and no rule doubts one. A standing approval needs this.
+    #[must_use]
+    pub fn passes(&self) -> bool {
+        self.tier == Tier::Witnessed
+            && self.verdict <= Verdict::Pass
+            && self.findings.iter().all(|finding| finding.verdict <= Verdict::Pass)
+    }
+
+    /// The report that these doubts and tallies make.
+    fn of(tier: Tier, mut findings: Vec<Finding>, tallies: BTreeMap<Rule, Tally>) -> Self {
         let mut gravest = Verdict::NotApplicable;
         let mut doubts = Vec::new();
         for rule in Rule::ALL {
-            let tally = self.tallies.get(&rule).copied().unwrap_or_default();
+            let tally = tallies.get(&rule).copied().unwrap_or_default();
             let (verdict, reason) = match tally {
                 Tally { refused: 1.., .. } => (Verdict::Refused, None),
                 Tally { fail: 1.., .. } => (Verdict::Fail, None),
@@ -232,13 +255,13 @@ impl Book {
             gravest = gravest.max(verdict);
             match reason {
                 Some(reason) => {
-                    self.findings.push(Finding { rule, verdict, row: None, column: None, reason: reason.to_owned() })
+                    findings.push(Finding { rule, verdict, row: None, column: None, reason: reason.to_owned() })
                 }
                 None => doubts.push(format!("{rule}: {verdict}")),
             }
         }
         // The listing runs by rule, so that what belongs together stands together.
-        self.findings.sort_by_key(|finding| (finding.rule, finding.row, std::cmp::Reverse(finding.verdict)));
+        findings.sort_by_key(|finding| (finding.rule, finding.row, std::cmp::Reverse(finding.verdict)));
         let vouched = match tier {
             Tier::Witnessed => "computed by the node",
             Tier::Opaque => "computed by the component, only its shape can be checked",
@@ -248,15 +271,68 @@ impl Book {
         } else {
             format!("{} ({vouched}).", sentence(&doubts.join(", ")).trim_end_matches('.'))
         };
-        Report {
+        Self {
             rules_version: RULES_VERSION.to_owned(),
             checker: checker_digest(),
             tier,
             verdict: gravest,
-            findings: self.findings,
-            tallies: self.tallies,
+            findings,
+            tallies,
             summary,
         }
+    }
+}
+
+/// What a finding is about.
+#[derive(Clone, Copy)]
+pub(crate) enum About {
+    /// The output.
+    Output,
+    /// A column, by its place.
+    Column(usize),
+    /// A row.
+    Row(usize),
+    /// A figure.
+    Cell(Place),
+}
+
+/// Findings about one output as they are made.
+pub(crate) struct Book<'a> {
+    columns: &'a [Column],
+    findings: Vec<Finding>,
+    tallies: BTreeMap<Rule, Tally>,
+}
+
+impl<'a> Book<'a> {
+    /// An empty book about an output with these columns.
+    pub(crate) fn new(columns: &'a [Column]) -> Self {
+        Self { columns, findings: Vec::new(), tallies: BTreeMap::new() }
+    }
+
+    /// Counts a verdict, and lists it when it is a doubt and there is room. `reason` is asked for only then.
+    pub(crate) fn note(&mut self, rule: Rule, verdict: Verdict, about: About, reason: impl FnOnce() -> String) {
+        let tally = self.tallies.entry(rule).or_default();
+        let doubts = tally.review + tally.fail + tally.refused;
+        *tally.of(verdict) += 1;
+        if verdict >= Verdict::Review && doubts < u64::try_from(LISTED_FINDINGS).unwrap_or(u64::MAX) {
+            let (row, column) = match about {
+                About::Output => (None, None),
+                About::Column(column) => (None, Some(column)),
+                About::Row(row) => (Some(row), None),
+                About::Cell(Place { row, column }) => (Some(row), Some(column)),
+            };
+            let column = column.and_then(|column| self.columns.get(column)).map(|column| column.name.clone());
+            self.findings.push(Finding { rule, verdict, row, column, reason: reason() });
+        }
+    }
+
+    /// Counts that a rule holds.
+    pub(crate) fn pass(&mut self, rule: Rule) {
+        self.note(rule, Verdict::Pass, About::Output, String::new);
+    }
+
+    pub(crate) fn close(self, tier: Tier) -> Report {
+        Report::of(tier, self.findings, self.tallies)
     }
 }
 

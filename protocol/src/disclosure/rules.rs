@@ -4,7 +4,7 @@
 
 use crate::disclosure::canonical::{Canonical, NotCanonical, Place};
 pub use crate::disclosure::policy::{Policy, UnsoundPolicy};
-use crate::disclosure::report::{Book, sentence};
+use crate::disclosure::report::{About, Book, sentence};
 pub use crate::disclosure::report::{
     Finding, LISTED_FINDINGS, RULES_VERSION, Report, Rule, Tally, Verdict, checker_digest,
 };
@@ -30,19 +30,22 @@ pub enum Checkable<'a> {
 /// Checks one output against a policy.
 #[must_use]
 pub fn check(output: &Checkable<'_>, policy: &Policy) -> Report {
-    let mut book = Book::default();
-    let (tier, canonical) = match output {
+    let canonical = match output {
+        Checkable::Witnessed { canonical, .. } | Checkable::Opaque { canonical } => canonical,
+    };
+    let mut book = Book::new(canonical.schema());
+    let tier = match output {
         Checkable::Witnessed { canonical, witnessed } => {
             check_witnessed(&mut book, canonical, witnessed, policy);
-            (Tier::Witnessed, canonical)
+            Tier::Witnessed
         }
         Checkable::Opaque { canonical } => {
             check_opaque(&mut book, canonical, policy);
-            (Tier::Opaque, canonical)
+            Tier::Opaque
         }
     };
     for place in canonical.replaced() {
-        book.note(Rule::NotFinite, Verdict::Review, Some(*place), Some(canonical), || {
+        book.note(Rule::NotFinite, Verdict::Review, About::Cell(*place), || {
             "This figure was not a finite number and is shown empty; ask why before it leaves.".to_owned()
         });
     }
@@ -58,8 +61,8 @@ pub fn refused(tier: Tier, refusal: &NotCanonical) -> Report {
         NotCanonical::Formula(_) => Rule::Formula,
         _ => Rule::TypeAndSize,
     };
-    let mut book = Book::default();
-    book.note(rule, Verdict::Refused, None, None, || sentence(&refusal.to_string()));
+    let mut book = Book::new(&[]);
+    book.note(rule, Verdict::Refused, About::Output, || sentence(&refusal.to_string()));
     book.close(tier)
 }
 
@@ -82,13 +85,13 @@ fn check_size(book: &mut Book, canonical: &Canonical, policy: &Policy) {
     ];
     for (what, size, most) in bounds {
         let verdict = if exceeds(size, most) { Verdict::Refused } else { Verdict::Pass };
-        book.note(Rule::TypeAndSize, verdict, None, None, || {
+        book.note(Rule::TypeAndSize, verdict, About::Output, || {
             format!("The output has more than {most} {what}; ask for a summary.")
         });
     }
     // The canonical form has no room for either.
-    book.note(Rule::Payload, Verdict::Pass, None, None, String::new);
-    book.note(Rule::Formula, Verdict::Pass, None, None, String::new);
+    book.pass(Rule::Payload);
+    book.pass(Rule::Formula);
 }
 
 fn exceeds(size: usize, most: u64) -> bool {
@@ -97,7 +100,7 @@ fn exceeds(size: usize, most: u64) -> bool {
 
 fn check_witnessed(book: &mut Book, canonical: &Canonical, witnessed: &Witnessed, policy: &Policy) {
     if canonical.table().rows.is_empty() {
-        book.note(Rule::MinimumThreshold, Verdict::Review, None, None, || {
+        book.note(Rule::MinimumThreshold, Verdict::Review, About::Output, || {
             "The table has no row: decide whether it may be known that nobody is in it.".to_owned()
         });
     }
@@ -113,18 +116,17 @@ fn check_witnessed(book: &mut Book, canonical: &Canonical, witnessed: &Witnessed
                 (Role::Key, _) => {}
                 (Role::Measure(measure), Some(evidence)) => {
                     figures += 1;
-                    check_figure(book, canonical, place, measure, &evidence, policy);
+                    check_figure(book, place, measure, &evidence, policy);
                 }
                 (Role::Measure(_), None) | (Role::Opaque, _) => {
-                    book.note(Rule::MinimumThreshold, Verdict::Review, Some(place), Some(canonical), || {
+                    book.note(Rule::MinimumThreshold, Verdict::Review, About::Cell(place), || {
                         "The node kept no evidence for this figure: a person must judge it.".to_owned()
                     });
                 }
             }
         }
         if figures == 0 {
-            let first = Place { row, column: 0 };
-            book.note(Rule::MinimumThreshold, Verdict::Review, Some(first), Some(canonical), || {
+            book.note(Rule::MinimumThreshold, Verdict::Review, About::Row(row), || {
                 "This row has no figure that the node vouches for: a person must judge it.".to_owned()
             });
         }
@@ -132,16 +134,9 @@ fn check_witnessed(book: &mut Book, canonical: &Canonical, witnessed: &Witnessed
     }
 }
 
-fn check_figure(
-    book: &mut Book,
-    canonical: &Canonical,
-    place: Place,
-    measure: &Measure,
-    evidence: &Evidence,
-    policy: &Policy,
-) {
+fn check_figure(book: &mut Book, place: Place, measure: &Measure, evidence: &Evidence, policy: &Policy) {
     let mut note = |rule, verdict, reason: &dyn Fn() -> String| {
-        book.note(rule, verdict, Some(place), Some(canonical), reason);
+        book.note(rule, verdict, About::Cell(place), reason);
     };
     // Each subject has a row; where the evidence says otherwise, the smaller number counts.
     let subjects = evidence.subjects.min(evidence.rows);
@@ -258,7 +253,7 @@ fn check_differences(
         };
         if small(whole.subjects, part.subjects) || small(whole.rows, part.rows) {
             let place = Place { row, column };
-            book.note(Rule::MinimumThreshold, Verdict::Review, Some(place), Some(canonical), || {
+            book.note(Rule::MinimumThreshold, Verdict::Review, About::Cell(place), || {
                 format!(
                     "The difference between this count and the group's shows that fewer than {} have no value here.",
                     policy.threshold
@@ -293,10 +288,14 @@ fn check_opaque(book: &mut Book, canonical: &Canonical, policy: &Policy) {
                 policy.minimum_degrees_of_freedom
             ),
         ),
+        (
+            Rule::Differencing,
+            "The node did not see who stands behind these figures: compare them with what left before.".to_owned(),
+        ),
     ] {
-        book.note(rule, Verdict::Review, None, None, || reason.clone());
+        book.note(rule, Verdict::Review, About::Output, || reason.clone());
     }
-    book.note(Rule::NotFinite, Verdict::Pass, None, None, String::new);
+    book.pass(Rule::NotFinite);
     for (column, described) in canonical.schema().iter().enumerate() {
         let cells = || canonical.table().rows.iter().map(move |row| &row[column]);
         let whole = match described.ty {
@@ -309,13 +308,9 @@ fn check_opaque(book: &mut Book, canonical: &Canonical, policy: &Policy) {
         }
         for (row, cell) in cells().enumerate() {
             if looks_like_a_small_count(cell, policy.threshold) {
-                book.note(
-                    Rule::MinimumThreshold,
-                    Verdict::Review,
-                    Some(Place { row, column }),
-                    Some(canonical),
-                    || format!("This looks like a count below the threshold of {}.", policy.threshold),
-                );
+                book.note(Rule::MinimumThreshold, Verdict::Review, About::Cell(Place { row, column }), || {
+                    format!("This looks like a count below the threshold of {}.", policy.threshold)
+                });
             }
         }
     }
