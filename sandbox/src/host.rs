@@ -16,8 +16,9 @@ mod witness;
 use crate::database::{Database, DatabaseError};
 use crate::limits::{Limits, Meter, RESOURCES};
 use crate::output::{Collector, DeclaredOutput, Usage};
+use crate::source::{DistinctSubjects, Read};
 pub(crate) use notes::Notes;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use tokio::sync::watch;
 use wasmtime::component::ResourceTable;
@@ -33,6 +34,12 @@ pub(crate) struct Host {
     handles: BTreeMap<String, Arc<dyn Database>>,
     progress: Option<watch::Sender<f32>>,
     open_results: u32,
+    /// What witnessed tables hold of their contributors.
+    contributor_bytes: u64,
+    /// The handles that the component opened.
+    opened: BTreeSet<String>,
+    /// The subjects whose rows reached the component.
+    subjects: DistinctSubjects,
     limits: Limits,
 }
 
@@ -56,8 +63,17 @@ impl Host {
             handles,
             progress,
             open_results: 0,
+            contributor_bytes: 0,
+            opened: BTreeSet::new(),
+            subjects: DistinctSubjects::default(),
             limits,
         }
+    }
+
+    /// What the component read, of which datasets.
+    pub(crate) fn read(&self) -> Read {
+        let databases = self.opened.iter().filter_map(|name| self.handles.get(name).map(Arc::clone));
+        Read { databases: databases.collect(), rows: self.usage.rows, subjects: self.subjects.count() }
     }
 
     /// Notes an engine's error with all its causes, for the reviewer alone.

@@ -53,8 +53,11 @@ pub struct Limits {
     pub open_results: u32,
     /// The most groups of one witnessed table.
     pub groups: usize,
-    /// The most pairs of a group and a subject behind one witnessed table: about 60 bytes of the host's memory each.
+    /// The most pairs of a group and a subject behind one witnessed table: about 80 bytes of the host's memory each.
     pub group_subjects: usize,
+    /// What the witnessed tables that a run holds or hands over may keep of their contributors together, in bytes: a subject costs about 60 for
+    /// each table, and its place in a group 4.
+    pub contributor_bytes: u64,
     /// The most lines of the component's log; further lines are dropped and counted.
     pub log_lines: usize,
     /// The longest line of the component's log, in bytes; the rest of a line is dropped.
@@ -75,6 +78,7 @@ impl Default for Limits {
             open_results: 8,
             groups: 100_000,
             group_subjects: 16_000_000,
+            contributor_bytes: 2 * 1024 * 1024 * 1024,
             log_lines: 1_000,
             log_line_bytes: 4 * 1024,
         }

@@ -8,6 +8,7 @@ use crate::engine::{Component, Engine, Metering};
 use crate::host::Host;
 use crate::limits::{HOSTCALL_BYTES, Limits};
 use crate::output::{DeclaredOutput, Outputs};
+use crate::source::{self, Comparison};
 pub use failure::{Failure, FailureKind};
 use std::collections::BTreeMap;
 use std::fmt;
@@ -50,6 +51,9 @@ enum Stopped {
 }
 
 /// Runs a component to its end. Dropping the future ends the run too.
+///
+/// What the component wrote itself is then compared with the data that it could read ([`crate::output::SourceFacts`]): in the time that is left to
+/// it, but at least 5 and at most 30 seconds.
 ///
 /// The component computes on a thread of its own (tokio's for blocking work), so it never keeps a node's other tasks waiting; a panic in a host
 /// function ends this run alone. Needs a tokio runtime with timers.
@@ -115,7 +119,22 @@ async fn execute(engine: &Engine, task: Task, mut wanted: watch::Receiver<()>) -
     host.usage.fuel = fuel_used;
     host.usage.memory_bytes = u64::try_from(host.meter.peak()).expect("a usize fits into a u64");
     match end {
-        Ok(Ok(())) => host.close(),
+        Ok(Ok(())) => {
+            let read = host.read();
+            let mut outputs = host.close()?;
+            let until = Instant::now() + source::time(deadline.saturating_duration_since(Instant::now()));
+            let mut comparison = Comparison::new(&outputs.outputs, read);
+            // Whatever ends it early, the outputs are finished and what was found of the data in them stands.
+            tokio::select! {
+                biased;
+                () = cancelled(&mut cancel) => {}
+                _ = wanted.changed() => {}
+                () = tokio::time::sleep_until(until.into()) => {}
+                () = comparison.run(until) => {}
+            }
+            comparison.finish(&mut outputs.outputs);
+            Ok(outputs)
+        }
         Ok(Err(said)) => Err(Failure::new(FailureKind::Returned, said, host)),
         Err(error) => Err(Failure::new(kind(&error, &host), format!("{error:?}"), host)),
     }

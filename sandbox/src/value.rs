@@ -25,6 +25,13 @@ pub enum Value {
     Timestamp(i64),
 }
 
+/// A double as the integer that it is: without a fraction, and exact (at most 2^53 in size).
+pub(crate) fn whole(value: f64) -> Option<i64> {
+    const EXACT: f64 = 9_007_199_254_740_992.0;
+    #[allow(clippy::cast_possible_truncation, reason = "an integer of at most 2^53 fits")]
+    (value.abs() <= EXACT && value.fract() == 0.0).then_some(value as i64)
+}
+
 /// Rows never reach a log: `Debug` names the type alone.
 impl fmt::Debug for Value {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

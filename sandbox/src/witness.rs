@@ -4,12 +4,14 @@
 //! subject contributed. Rows come out sorted and sums do not depend on how an engine cut or ordered its batches, so a repeated run gives the same
 //! bytes. The evidence never reaches the component and has no way onto the wire.
 
+mod contributors;
 mod key;
 mod question;
 mod sum;
 mod tabulation;
 
 use crate::value::{ColumnInfo, Value};
+pub use contributors::Contributors;
 pub(crate) use question::{Question, WitnessError};
 use std::fmt;
 pub(crate) use tabulation::Tabulation;
@@ -98,6 +100,8 @@ pub struct WitnessedTable {
     pub rows: Vec<Vec<Value>>,
     /// For each row and column: the evidence of a figure, `None` for a key.
     pub evidence: Vec<Vec<Option<Evidence>>>,
+    /// The subjects behind each figure.
+    pub contributors: Contributors,
     /// The admitted statement whose rows were counted, as printed.
     pub relation: String,
 }

@@ -396,7 +396,7 @@ async fn a_finished_output_holds_exactly_what_was_written() {
     let mut outputs = write(&writer("result", 5, 2)).await.unwrap();
     let output = outputs.outputs.pop().unwrap();
     assert_eq!(output.name, "result");
-    let Content::Opaque { media_type, bytes } = output.content else { panic!("nothing here was witnessed") };
+    let Content::Opaque { media_type, bytes, .. } = output.content else { panic!("nothing here was witnessed") };
     assert_eq!((media_type.as_str(), bytes.as_slice()), ("text/csv", b"n\n12\nn\n12\n".as_slice()));
 }
 

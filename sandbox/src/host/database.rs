@@ -54,12 +54,12 @@ impl Host {
         }
         self.usage.queries += 1;
         self.notes.statement(statement.sql());
-        let started = Stream::start(Arc::clone(&connection.database), statement, parameters).await;
+        let started = Stream::start(connection, statement, parameters).await;
         started.map_err(|error| self.failed(&error))
     }
 
     fn connection(&self, connection: &Resource<Connection>) -> wasmtime::Result<Connection> {
-        Ok(Connection { database: Arc::clone(&self.table.get(connection)?.database) })
+        Ok(self.table.get(connection)?.clone())
     }
 
     async fn begin(
@@ -95,6 +95,9 @@ impl Host {
         }
         self.usage.rows += u64::from(batch.rows);
         self.usage.bytes += bytes;
+        if let Some(column) = stream.subject() {
+            self.subjects.add(stream.dataset(), &batch.columns[column], slice::rows(&batch));
+        }
         Ok(Some(batch))
     }
 
@@ -164,7 +167,8 @@ impl database::Host for Host {
         let Some(database) = self.handles.get(&name) else {
             return Ok(Err(Error::NoSuchHandle("not declared by the task, or not granted".to_owned())));
         };
-        let connection = Connection { database: Arc::clone(database) };
+        let connection = Connection { dataset: name.as_str().into(), database: Arc::clone(database) };
+        self.opened.insert(name);
         Ok(Ok(self.table.push(connection)?))
     }
 }

@@ -34,7 +34,12 @@ impl outputs::Host for Host {
         table: Resource<WitnessedTable>,
     ) -> wasmtime::Result<Result<(), outputs::Error>> {
         let table = self.table.delete(table)?;
-        Ok(self.outputs.table(&name, table).map_err(Into::into))
+        let held = table.contributors.bytes();
+        let taken = self.outputs.table(&name, table);
+        if taken.is_err() {
+            self.contributor_bytes -= held;
+        }
+        Ok(taken.map_err(Into::into))
     }
 }
 

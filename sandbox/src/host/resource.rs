@@ -5,8 +5,11 @@ use crate::database::Database;
 use std::sync::Arc;
 
 /// `database.connection`: one granted dataset.
+#[derive(Clone)]
 #[allow(unreachable_pub, reason = "the generated contract names it, and a generated name is public")]
 pub struct Connection {
+    /// The handle's name.
+    pub(crate) dataset: Arc<str>,
     pub(crate) database: Arc<dyn Database>,
 }
 

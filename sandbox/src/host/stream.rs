@@ -1,8 +1,9 @@
 //! A running query: a task of its own reads ahead from the engine, so that parsing and planning do not use a component's small stack, the engine
 //! works while the component computes, and dropping the stream cancels the query.
 
+use super::resource::Connection;
 use super::slice;
-use crate::database::{Database, DatabaseError};
+use crate::database::DatabaseError;
 use crate::statement::Statement;
 use crate::value::{Batch, ColumnInfo, Value};
 use std::sync::Arc;
@@ -14,7 +15,9 @@ const AHEAD: usize = 2;
 
 /// The rows of one running query.
 pub(crate) struct Stream {
+    dataset: Arc<str>,
     schema: Vec<ColumnInfo>,
+    subject: Option<usize>,
     batches: mpsc::Receiver<Result<Option<Batch>, DatabaseError>>,
     current: Option<(Batch, usize)>,
     ended: bool,
@@ -39,10 +42,13 @@ pub(crate) enum StreamError {
 impl Stream {
     /// Starts an admitted statement.
     pub(crate) async fn start(
-        database: Arc<dyn Database>,
+        connection: &Connection,
         statement: Statement,
         parameters: Vec<Value>,
     ) -> Result<Self, DatabaseError> {
+        let Connection { dataset, database } = connection.clone();
+        let subjects: Vec<String> =
+            database.relations().iter().filter_map(|relation| relation.subject.clone()).collect();
         let (opened, schema) = oneshot::channel();
         let (batch, batches) = mpsc::channel(AHEAD);
         let task = AbortOnDrop(tokio::spawn(async move {
@@ -66,7 +72,18 @@ impl Stream {
             }
         }));
         let schema = schema.await.unwrap_or_else(|_| Err(stopped()))?;
-        Ok(Self { schema, batches, current: None, ended: false, _task: task })
+        let subject = schema.iter().position(|column| subjects.contains(&column.name.to_lowercase()));
+        Ok(Self { dataset, schema, subject, batches, current: None, ended: false, _task: task })
+    }
+
+    /// The name of the handle.
+    pub(crate) fn dataset(&self) -> &str {
+        &self.dataset
+    }
+
+    /// The column that has the name of the dataset's subject column; the query may have put something else under it.
+    pub(crate) fn subject(&self) -> Option<usize> {
+        self.subject
     }
 
     pub(crate) fn schema(&self) -> &[ColumnInfo] {

@@ -5,7 +5,6 @@ use super::resource::Connection;
 use crate::bindings::quintes::analysis::{types, witness};
 use crate::statement::{self, WitnessedStatement};
 use crate::witness::{Measure, Question, Tabulation, WitnessError, WitnessedTable};
-use std::sync::Arc;
 use types::{BudgetKind, Error};
 use wasmtime::component::Resource;
 
@@ -27,7 +26,7 @@ impl Host {
     fn not_witnessed(&mut self, error: &WitnessError) -> Error {
         self.notes.host(&format!("a witnessed operation ended: {error}"));
         match error {
-            WitnessError::TooManyGroups(_) | WitnessError::TooManySubjects(_) => {
+            WitnessError::TooManyGroups(_) | WitnessError::TooManySubjects(_) | WitnessError::TooMuchHeld(_) => {
                 Error::BudgetExhausted(BudgetKind::Rows)
             }
             WitnessError::TooManyColumns => Error::InvalidQuery("too many grouping columns or measures".to_owned()),
@@ -65,7 +64,18 @@ impl Host {
             self.usage.witnessed_rows += u64::from(batch.rows);
             tabulation.push(&batch).map_err(|error| self.not_witnessed(&error))?;
         }
-        Ok(tabulation.finish(printed))
+        let table = tabulation.finish(printed, connection.dataset.to_string());
+        self.contributor_bytes += table.contributors.bytes();
+        if self.contributor_bytes > self.limits.contributor_bytes {
+            self.forget(&table);
+            return Err(self.not_witnessed(&WitnessError::TooMuchHeld(self.limits.contributor_bytes)));
+        }
+        Ok(table)
+    }
+
+    /// Gives back what a table held that is about to be dropped.
+    pub(super) fn forget(&mut self, table: &WitnessedTable) {
+        self.contributor_bytes -= table.contributors.bytes();
     }
 
     async fn answer(
@@ -74,7 +84,7 @@ impl Host {
         relation: &str,
         question: Question,
     ) -> wasmtime::Result<Result<Resource<WitnessedTable>, Error>> {
-        let connection = Connection { database: Arc::clone(&self.table.get(connection)?.database) };
+        let connection = self.table.get(connection)?.clone();
         match self.witnessed(&connection, relation, question).await {
             Ok(table) => Ok(Ok(self.table.push(table)?)),
             Err(error) => Ok(Err(error)),
@@ -115,7 +125,8 @@ impl witness::HostTable for Host {
     }
 
     async fn drop(&mut self, table: Resource<WitnessedTable>) -> wasmtime::Result<()> {
-        self.table.delete(table)?;
+        let table = self.table.delete(table)?;
+        self.forget(&table);
         Ok(())
     }
 }

@@ -119,6 +119,11 @@ impl Codes {
         &self.values[index(code)]
     }
 
+    /// The values, each at its code.
+    pub(super) fn into_values(self) -> Vec<Value> {
+        self.values
+    }
+
     /// How many values there are.
     pub(super) fn len(&self) -> usize {
         self.values.len()

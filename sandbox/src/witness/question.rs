@@ -27,6 +27,10 @@ pub(crate) enum WitnessError {
     TooManyGroups(usize),
     #[error("more than {0} pairs of a group and a subject: group by fewer or coarser columns")]
     TooManySubjects(usize),
+    #[error(
+        "more subjects behind the witnessed tables than {0} bytes can hold: drop tables that are read, or make fewer"
+    )]
+    TooMuchHeld(u64),
     #[error("more than {MAX_KEYS} grouping columns or {MAX_MEASURES} measures")]
     TooManyColumns,
     #[error("no measure: ask for at least `count`")]

@@ -1,9 +1,10 @@
 //! One pass over the rows: groups, what each group holds, and what each subject brought to it.
 
+use super::contributors::{Sets, subject};
 use super::key::{Codes, index, is_present};
 use super::question::{Question, WitnessError};
 use super::sum::Sum;
-use super::{Evidence, Measure, Role, WitnessedColumn, WitnessedTable};
+use super::{Contributors, Evidence, Measure, Role, WitnessedColumn, WitnessedTable};
 use crate::value::{Batch, Column, ColumnData, ColumnInfo, ColumnType, Value};
 use std::collections::HashMap;
 
@@ -59,7 +60,8 @@ pub(crate) struct Tabulation {
     subject: usize,
     subjects: Codes,
     pairs: HashMap<(u32, u32), u32>,
-    group_of_pair: Vec<u32>,
+    /// Group and subject of each pair.
+    made_of_pair: Vec<(u32, u32)>,
     inputs: Vec<Input>,
     input_of: Vec<usize>,
     max_groups: usize,
@@ -116,7 +118,7 @@ impl Tabulation {
             subject,
             subjects: Codes::default(),
             pairs: HashMap::new(),
-            group_of_pair: Vec::new(),
+            made_of_pair: Vec::new(),
             inputs,
             input_of,
             max_groups,
@@ -152,17 +154,18 @@ impl Tabulation {
         self.subjects.read(&batch.columns[self.subject], &mut codes);
         let mut pairs = Vec::with_capacity(rows);
         for (group, subject) in groups.iter().zip(&codes) {
-            let next = small(self.group_of_pair.len());
-            let group_of_pair = &mut self.group_of_pair;
-            pairs.push(*self.pairs.entry((*group, *subject)).or_insert_with(|| {
-                group_of_pair.push(*group);
+            let next = small(self.made_of_pair.len());
+            let made_of_pair = &mut self.made_of_pair;
+            let pair = (*group, *subject);
+            pairs.push(*self.pairs.entry(pair).or_insert_with(|| {
+                made_of_pair.push(pair);
                 next
             }));
         }
-        if self.group_of_pair.len() > self.max_pairs || self.subjects.len() > self.max_pairs {
+        if self.made_of_pair.len() > self.max_pairs || self.subjects.len() > self.max_pairs {
             return Err(WitnessError::TooManySubjects(self.max_pairs));
         }
-        let (group_count, pair_count) = (self.groups(), self.group_of_pair.len());
+        let (group_count, pair_count) = (self.groups(), self.made_of_pair.len());
         for input in &mut self.inputs {
             input.groups.resize_with(group_count, Moments::default);
             input.pairs.resize_with(pair_count, Contribution::default);
@@ -192,15 +195,16 @@ impl Tabulation {
         }
     }
 
-    /// The table of everything that was pushed.
-    pub(crate) fn finish(mut self, relation: String) -> WitnessedTable {
+    /// The table of everything that was pushed, from the dataset of that name.
+    pub(crate) fn finish(mut self, relation: String, dataset: String) -> WitnessedTable {
+        self.pairs = HashMap::new();
         let group_count = self.groups();
         for input in &mut self.inputs {
             input.groups.resize_with(group_count, Moments::default);
         }
         let columns = self.columns();
         let behind: Vec<Vec<Behind>> =
-            self.inputs.iter().map(|input| input.behind(group_count, &self.group_of_pair)).collect();
+            self.inputs.iter().map(|input| input.behind(group_count, &self.made_of_pair)).collect();
         let ranks: Vec<Vec<usize>> = self.levels.iter().map(|level| level.codes.ranks()).collect();
         let mut order: Vec<(Vec<usize>, Vec<u32>, usize)> = (0..group_count)
             .map(|group| {
@@ -212,6 +216,8 @@ impl Tabulation {
         order.sort_unstable();
         let mut rows = Vec::with_capacity(group_count);
         let mut evidence = Vec::with_capacity(group_count);
+        let mut sets = Sets::new(group_count, &self.made_of_pair);
+        let mut of = Vec::with_capacity(group_count);
         for (_, codes, group) in order {
             let mut row: Vec<Value> =
                 codes.iter().zip(&self.levels).map(|(code, level)| level.codes.value(*code).clone()).collect();
@@ -221,10 +227,21 @@ impl Tabulation {
                 row.push(value);
                 beside.push(Some(cell));
             }
+            sets.begin();
+            let of_input: Vec<u32> = (self.inputs.iter().zip(&behind))
+                .map(|(input, behind)| {
+                    sets.set(group, behind[group].subjects, |pair| input.pairs[index(pair)].rows > 0)
+                })
+                .collect();
+            of.push(
+                codes.iter().map(|_| None).chain(self.input_of.iter().map(|input| Some(of_input[*input]))).collect(),
+            );
             rows.push(row);
             evidence.push(beside);
         }
-        WitnessedTable { columns, rows, evidence, relation }
+        let subjects = self.subjects.into_values().iter().map(subject).collect();
+        let contributors = Contributors { dataset, subjects, sets: sets.finish(), of };
+        WitnessedTable { columns, rows, evidence, contributors, relation }
     }
 
     fn columns(&self) -> Vec<WitnessedColumn> {
@@ -348,9 +365,9 @@ impl Input {
         true
     }
 
-    fn behind(&self, groups: usize, group_of_pair: &[u32]) -> Vec<Behind> {
+    fn behind(&self, groups: usize, made_of_pair: &[(u32, u32)]) -> Vec<Behind> {
         let mut behind = vec![Behind::default(); groups];
-        for (contribution, group) in self.pairs.iter().zip(group_of_pair) {
+        for (contribution, (group, _)) in self.pairs.iter().zip(made_of_pair) {
             if contribution.rows == 0 {
                 continue;
             }

@@ -3,6 +3,7 @@
 use super::*;
 use crate::value::{Batch, Column, ColumnData, ColumnType};
 use proptest::prelude::*;
+use std::collections::BTreeSet;
 
 const MANY: usize = 1_000_000;
 
@@ -28,7 +29,7 @@ fn table(question: Question, schema: &[ColumnInfo], batches: &[Batch]) -> Result
     for batch in batches {
         tabulation.push(batch)?;
     }
-    Ok(tabulation.finish("visits".into()))
+    Ok(tabulation.finish("visits".into(), "clinic".into()))
 }
 
 /// Seven visits of four persons: sex, cost, weight.
@@ -209,6 +210,34 @@ fn debug_shows_no_figure() {
     assert_eq!(format!("{table:?} {:?}", table.evidence[0][1]), "WitnessedTable(2 columns, 3 rows) Some(Evidence(..))");
 }
 
+#[test]
+fn all_rows_without_a_subject_are_one_and_equal_sets_are_one() {
+    let (schema, mut batch) = visits();
+    batch.columns[0].validity = Some(vec![0b0111_1100]);
+    let x = || "cost".to_owned();
+    let measures = [Measure::Count, Measure::Mean("weight".into()), Measure::Sum(x()), Measure::Mean(x())];
+    let table = table(question(&["sex"], &measures), &schema, &[batch]).unwrap();
+    let Contributors { dataset, subjects, sets, of } = &table.contributors;
+    assert_eq!(dataset, "clinic");
+    let person = |id: u8| vec![2, 0, 0, 0, 0, 0, 0, 0, id];
+    assert_eq!(*subjects, [vec![0], person(2), person(3), person(4)]);
+    // nobody known: person 4; f: the unknown and 2; m: 3 and 4, and both have a cost
+    assert_eq!(*sets, [vec![3], vec![0, 1], vec![2, 3]]);
+    assert_eq!(*of, [0, 1, 2].map(|set| vec![None, Some(set), Some(set), Some(set), Some(set)]));
+    assert_eq!(format!("{:?}", table.contributors), "Contributors(..)");
+}
+
+#[test]
+fn an_integer_is_the_same_subject_in_every_type_and_a_code_is_not() {
+    let subject = super::contributors::subject;
+    for same in [Value::Float64(7.0), text("7"), Value::Decimal("7".into())] {
+        assert_eq!(subject(&same), subject(&Value::Int64(7)));
+    }
+    for other in [text("07"), text("+7"), text("7 "), Value::Float64(7.5), Value::Date(7), Value::Null] {
+        assert_ne!(subject(&other), subject(&Value::Int64(7)));
+    }
+}
+
 fn cut(rows: &[(i64, i64, Option<f64>)], sizes: &[usize]) -> Vec<Batch> {
     let mut batches = Vec::new();
     let mut rest = rows;
@@ -256,6 +285,27 @@ proptest! {
         for (a, b) in whole.evidence.iter().flatten().zip(parts.evidence.iter().flatten()) {
             let shape = |cell: &Option<Evidence>| cell.map(|cell| (cell.rows, cell.subjects, cell.negatives, cell.degrees_of_freedom, cell.special));
             prop_assert_eq!(shape(a), shape(b));
+        }
+        // every set is the set of the rows' own subjects
+        for table in [&whole, &parts] {
+            let Contributors { subjects, sets, of, .. } = &table.contributors;
+            for ((row, cells), evidence) in table.rows.iter().zip(of).zip(&table.evidence) {
+                let Value::Int64(group) = row[0] else { panic!("the key changed its type") };
+                for ((cell, evidence), column) in cells.iter().zip(evidence).zip(0..) {
+                    let Some(cell) = cell else {
+                        prop_assert!(evidence.is_none() && column == 0);
+                        continue;
+                    };
+                    let set = &sets[usize::try_from(*cell).unwrap()];
+                    prop_assert!(set.is_sorted_by(|a, b| a < b));
+                    prop_assert_eq!(u64::try_from(set.len()).unwrap(), evidence.unwrap().subjects);
+                    let found: BTreeSet<&[u8]> = set.iter().map(|subject| subjects[usize::try_from(*subject).unwrap()].as_slice()).collect();
+                    let ids = rows.iter().filter(|row| row.1 == group && (column < 3 || row.2.is_some())).map(|row| row.0);
+                    let ids: BTreeSet<Vec<u8>> = ids.map(|id| contributors::subject(&Value::Int64(id))).collect();
+                    prop_assert_eq!(found, ids.iter().map(Vec::as_slice).collect());
+                }
+            }
+            prop_assert!(sets.len() <= 2 * table.rows.len());
         }
         // against the textbook's second pass
         for row in &whole.rows {

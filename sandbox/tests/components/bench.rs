@@ -40,12 +40,13 @@ pub(crate) fn people() -> Vec<Person> {
         .collect()
 }
 
-/// Writes the people, one visit or two for each, and a table that names its person otherwise.
+/// Writes the people, one visit or two for each, and two tables that name their person otherwise.
 fn write(folder: &Path) {
     let show = |number: Option<f64>| number.map(|number| number.to_string()).unwrap_or_default();
     let mut person = String::from("person_id,sex,smoker,age,weight,height,note\n");
     let mut visit = String::from("visit_id,person_id,cost\n");
     let mut survey = String::from("patient,answer\n");
+    let mut register = String::from("nhs_number,unit\n");
     for p in people() {
         person += &format!(
             "{},{},{},{},{},{},\"{}, \"\"quoted\"\"\"\n",
@@ -61,17 +62,24 @@ fn write(folder: &Path) {
             visit += &format!("{},{},{}\n", p.id * 2 + n, p.id, p.id * 10 + n);
         }
         survey += &format!("{},{}\n", p.id, p.id % 4);
+        register += &format!(
+            "{},{}\n",
+            9_434_765_919 + p.id * 11,
+            ["west", "east", "south"][usize::try_from(p.id % 3).unwrap()]
+        );
     }
     fs::write(folder.join("person.csv"), person).unwrap();
     fs::write(folder.join("visit.csv"), visit).unwrap();
     fs::write(folder.join("survey.csv"), survey).unwrap();
+    fs::write(folder.join("register.csv"), register).unwrap();
 }
 
-/// An engine and two datasets for the length of one test.
+/// An engine and three datasets for the length of one test.
 pub(crate) struct Bench {
     engine: Engine,
     omop: Arc<dyn Database>,
     survey: Arc<dyn Database>,
+    register: Arc<dyn Database>,
     _folder: tempfile::TempDir,
 }
 
@@ -91,7 +99,8 @@ impl Bench {
         write(folder.path());
         let omop = open(folder.path(), &["person", "visit"], "person_id").await;
         let survey = open(folder.path(), &["survey"], "patient").await;
-        Self { engine: Engine::new(Metering::Epochs).unwrap(), omop, survey, _folder: folder }
+        let register = open(folder.path(), &["register"], "nhs_number").await;
+        Self { engine: Engine::new(Metering::Epochs).unwrap(), omop, survey, register, _folder: folder }
     }
 
     pub(crate) async fn run(
@@ -112,7 +121,11 @@ impl Bench {
             handles: handles
                 .iter()
                 .map(|name| {
-                    let database = if *name == "survey" { &self.survey } else { &self.omop };
+                    let database = match *name {
+                        "survey" => &self.survey,
+                        "register" => &self.register,
+                        _ => &self.omop,
+                    };
                     ((*name).into(), Arc::clone(database))
                 })
                 .collect::<BTreeMap<_, _>>(),
@@ -143,7 +156,7 @@ impl Bench {
         let outputs = outputs.unwrap_or_else(|failure| panic!("{}", said(&failure)));
         match &outputs.outputs[..] {
             [output] => match &output.content {
-                Content::Opaque { media_type, bytes } if media_type == "text/csv" => {
+                Content::Opaque { media_type, bytes, .. } if media_type == "text/csv" => {
                     String::from_utf8(bytes.clone()).unwrap()
                 }
                 other => panic!("not CSV: {other:?}"),

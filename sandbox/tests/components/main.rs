@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "tests stop at the first surprise")]
 
 mod bench;
+mod contributors;
 mod csv;
 mod figures;
 mod sentences;

@@ -1,0 +1,157 @@
+//! Reads the personal relations past the outputs' values, batch by batch, until all are read or time is up.
+
+use super::form::Form;
+use super::printed::{MEANT_COLUMNS, Printed, Token};
+use super::subjects;
+use crate::database::{Database, DatabaseError, Relation};
+use crate::statement;
+use crate::value::{Batch, ColumnInfo};
+use std::hash::RandomState;
+use std::sync::Arc;
+use std::time::Instant;
+
+/// How many rows are read between two looks at the clock.
+const ROWS_A_LOOK: usize = 64;
+
+/// The most meetings of one row of the data with cells of the outputs: outputs that repeat a value thousands of times are not worth more.
+const MOST_MEETINGS: usize = 100_000;
+
+/// A value of a row of the data that stands in an output. The order matters: by row, columns of the same name first.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Meeting {
+    row: u32,
+    renamed: bool,
+    column: u32,
+    source: usize,
+}
+
+/// Reads every personal relation; `false` where something was not read to its end.
+pub(super) async fn all(printed: &mut Printed, databases: &[Arc<dyn Database>], until: Instant) -> bool {
+    if !printed.may_have_keys() && !printed.may_have_copies() {
+        return true;
+    }
+    let mut complete = true;
+    let mut scan = Scan { printed, key: RandomState::new(), until, meetings: Vec::new(), used: Vec::new() };
+    for (dataset, database) in (0..).zip(databases) {
+        for relation in database.relations() {
+            if let Some(subject) = &relation.subject {
+                let read = scan.relation(&**database, dataset, relation, subject).await;
+                complete &= matches!(read, Ok(true));
+            }
+        }
+    }
+    complete
+}
+
+struct Scan<'a> {
+    printed: &'a mut Printed,
+    /// Hashes subjects.
+    key: RandomState,
+    until: Instant,
+    meetings: Vec<Meeting>,
+    /// The columns of the data that a row of an output has met, and those of the output.
+    used: Vec<(u32, usize)>,
+}
+
+impl Scan<'_> {
+    /// Reads one relation; `false` where it was not read to its end.
+    async fn relation(
+        &mut self,
+        database: &dyn Database,
+        dataset: u64,
+        relation: &Relation,
+        subject: &str,
+    ) -> Result<bool, DatabaseError> {
+        let quoted = |name: &str| format!("\"{}\"", name.replace('"', "\"\""));
+        let columns = if self.printed.may_have_copies() { "*".to_owned() } else { quoted(subject) };
+        let sql = format!("SELECT {columns} FROM {}", quoted(&relation.name));
+        let Ok(statement) = statement::admit(&sql, database.relations()) else { return Ok(false) };
+        let mut rows = database.query(&statement, &[]).await?;
+        let schema = rows.schema().to_vec();
+        let Some(subject) = schema.iter().position(|column| column.name == subject) else { return Ok(false) };
+        let named = self.named(&schema);
+        while let Some(batch) = rows.next().await? {
+            if !self.batch(&batch, dataset, subject, &named) {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// For each column of the outputs, the column of the data that has its name.
+    fn named(&self, schema: &[ColumnInfo]) -> Vec<Option<usize>> {
+        let of = |name: &str| schema.iter().position(|column| column.name.to_lowercase() == name);
+        self.printed.names().map(of).collect()
+    }
+
+    /// Takes one batch; `false` where time is up or a limit is met.
+    fn batch(&mut self, batch: &Batch, dataset: u64, subject: usize, named: &[Option<usize>]) -> bool {
+        let rows = usize::try_from(batch.rows).expect("a u32 fits into a usize here");
+        let mut tokens = Vec::with_capacity(batch.columns.len());
+        for row in 0..rows {
+            if row % ROWS_A_LOOK == 0 && Instant::now() >= self.until {
+                return false;
+            }
+            tokens.clear();
+            tokens.extend(batch.columns.iter().enumerate().filter_map(|(column, values)| {
+                let form = Form::of_value(values, row)?;
+                self.printed.find(&form).map(|token| (column, token))
+            }));
+            if let Some((_, token)) = tokens.iter().find(|(column, _)| *column == subject) {
+                self.printed.is_a_key(*token);
+            }
+            if tokens.len() < MEANT_COLUMNS {
+                continue;
+            }
+            if !self.meet(&tokens, named) {
+                return false;
+            }
+            if self.meetings.len() >= MEANT_COLUMNS {
+                let subject = subjects::hash(&self.key, dataset, &batch.columns[subject], row);
+                self.agree(subject);
+            }
+        }
+        true
+    }
+
+    /// Collects the cells of the outputs that have values of this row; `false` where there are too many.
+    fn meet(&mut self, tokens: &[(usize, Token)], named: &[Option<usize>]) -> bool {
+        self.meetings.clear();
+        for (source, token) in tokens {
+            let is_telling = self.printed.is_telling(*token);
+            for place in self.printed.places(*token) {
+                let own = named[usize::try_from(place.column).expect("a u32 fits into a usize here")];
+                let renamed = match own {
+                    Some(own) if own == *source => false,
+                    None if is_telling => true,
+                    Some(_) | None => continue,
+                };
+                self.meetings.push(Meeting { row: place.row, renamed, column: place.column, source: *source });
+            }
+            if self.meetings.len() > MOST_MEETINGS {
+                return false;
+            }
+        }
+        true
+    }
+
+    /// Counts, for each row of the outputs, the columns that agree: each column of either side once. Columns that could meet several others hold
+    /// one value, so that taking the first free one gives the most.
+    fn agree(&mut self, subject: u64) {
+        self.meetings.sort_unstable();
+        for met in self.meetings.chunk_by(|a, b| a.row == b.row) {
+            if met.len() < MEANT_COLUMNS {
+                continue;
+            }
+            self.used.clear();
+            let mut other = 0;
+            for meeting in met {
+                if self.used.iter().all(|(column, source)| *column != meeting.column && *source != meeting.source) {
+                    self.used.push((meeting.column, meeting.source));
+                    other += usize::from(meeting.renamed);
+                }
+            }
+            self.printed.agreement(met[0].row).meet(self.used.len() - other, other, subject);
+        }
+    }
+}
