@@ -76,6 +76,23 @@ pub struct Config {
     /// The log on stderr, `[log]`.
     #[serde(default)]
     pub log: Log,
+    /// The log that other nodes witness, `[transparency]`.
+    #[serde(default)]
+    pub transparency: Transparency,
+}
+
+/// What others must have seen before anything leaves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Transparency {
+    /// How many other nodes must have cosigned the log; fewer where the federation has fewer.
+    pub cosignatures: u64,
+}
+
+impl Default for Transparency {
+    fn default() -> Self {
+        Self { cosignatures: 1 }
+    }
 }
 
 /// A dataset: a folder of CSV or Parquet files, one for each table.
@@ -257,6 +274,7 @@ impl Config {
             running: self.limits.running,
             waiting: self.limits.waiting,
             component_bytes: self.limits.component_bytes(),
+            cosignatures: self.transparency.cosignatures,
         }
     }
 }

@@ -11,6 +11,7 @@ use keys::seal;
 use keys::signer::SoftKey;
 use protocol::node::{Effect, Input, Node, Report};
 use protocol::record::phase::Phase;
+use protocol::record::release::Logged;
 use protocol::record::stamp::{Stamp, sign};
 use protocol::record::submission::TaskId;
 use protocol::record::{Payload, payload::DECADE};
@@ -109,7 +110,11 @@ impl Effects {
                     stop.send(true).ok();
                 }
             }
-            Effect::Open(release) => self.open(*release),
+            Effect::Open(release, logged) => self.open(*release, *logged),
+            Effect::Recheck(_) => {}
+            // Coarse: when a log grew is not for everyone to know to the second.
+            Effect::Checkpoint(checkpoint) => self.say(*checkpoint, "checkpoint", coarse(now())),
+            Effect::Cosign(cosignature) => self.say(cosignature, "cosignature", now()),
             Effect::Report(report) => self.report(report),
             Effect::Members => {
                 self.members.send_replace(admitted(core, &self.dialled, now()));
@@ -130,6 +135,17 @@ impl Effects {
         });
     }
 
+    /// Signs a statement of this node's own and takes it.
+    fn say<T: Payload + Send + 'static>(&self, payload: T, kind: &'static str, issued: u64) {
+        let (driver, seal) = (self.driver.clone(), self.seal.clone());
+        tokio::spawn(async move {
+            match seal.sign(&payload, issued) {
+                Ok(bytes) => take_own(&driver, bytes, kind).await,
+                Err(error) => tracing::error!(%error, kind, "a statement of this node could not be signed"),
+            }
+        });
+    }
+
     fn report(&self, report: Report) {
         let phase = Phase {
             task: report.task,
@@ -138,17 +154,11 @@ impl Effects {
             refusal: report.refusal,
             failure: report.failure,
         };
-        let (driver, seal) = (self.driver.clone(), self.seal.clone());
-        tokio::spawn(async move {
-            match seal.sign(&phase, coarse(now())) {
-                Ok(bytes) => take_own(&driver, bytes, "phase").await,
-                Err(error) => tracing::error!(%error, "a phase could not be signed"),
-            }
-        });
+        self.say(phase, "phase", coarse(now()));
     }
 
     /// Opens custody for a decided release: encrypt to the researcher, make the ciphertext durable, sign the release.
-    fn open(&self, release: Release) {
+    fn open(&self, release: Release, logged: Logged) {
         let (driver, seal, custody, store) =
             (self.driver.clone(), self.seal.clone(), self.custody.clone(), self.store.clone());
         tokio::spawn(async move {
@@ -159,7 +169,7 @@ impl Effects {
                 let mut ciphertext = Vec::new();
                 seal::seal(&[recipient], delivery.to_bytes().as_slice(), &mut ciphertext)?;
                 let digest = store.put(&ciphertext)?;
-                seal.sign(&release.statement(digest, ciphertext.len() as u64), now())
+                seal.sign(&release.statement(logged, digest, ciphertext.len() as u64), now())
             });
             match sealed.await {
                 Ok(Ok(bytes)) => take_own(&driver, bytes, "release").await,

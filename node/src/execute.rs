@@ -11,7 +11,7 @@ use protocol::disclosure::table::{Cell, CellType, Column, Evidence, Measure, Rol
 use protocol::node::Input;
 use protocol::record::run::Run;
 use protocol::safes::admission::{Admission, ComponentFacts};
-use protocol::safes::outputs::{self, Context, Produced};
+use protocol::safes::outputs::{self, Context, SourceFacts};
 use protocol::tre::coarse;
 use protocol::wire::id::Digest;
 use sandbox::database::Database;
@@ -199,10 +199,10 @@ fn note(failure: &Failure) -> String {
     note
 }
 
-fn produced(content: Content) -> Produced {
+fn produced(content: Content) -> outputs::Content {
     match content {
-        Content::Witnessed(table) => Produced::Witnessed(witnessed(table)),
-        Content::Opaque { bytes, .. } => Produced::Opaque(bytes),
+        Content::Witnessed(table) => outputs::Content::Witnessed(witnessed(table)),
+        Content::Opaque { bytes, .. } => outputs::Content::Opaque { bytes, source: SourceFacts::default() },
     }
 }
 

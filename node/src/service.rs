@@ -13,7 +13,7 @@ use crate::network::{self, Event, Multiaddr, Network, PeerKey, Role, Verdict};
 use crate::store::{Store, private_directory};
 use keys::signer::Signer as _;
 use protocol::ingress;
-use protocol::node::{Node, ReplayError};
+use protocol::node::{Input, Node, ReplayError};
 use protocol::safes::Tre;
 use protocol::wire::envelope::Signed;
 use protocol::wire::id::NetworkId;
@@ -222,7 +222,7 @@ async fn hear(
             event = events.recv() => event,
             _ = again.tick() => {
                 for peer in network.peers().await.into_iter().filter(|peer| peer.role != Role::Client) {
-                    catch_up(&exchange, peer.key);
+                    catch_up(&exchange, &driver, peer.key);
                 }
                 continue;
             }
@@ -246,7 +246,7 @@ async fn hear(
                 });
             }
             Event::Connected { role: Role::Client, .. } | Event::Disconnected { .. } => {}
-            Event::Connected { peer, .. } => catch_up(&exchange, peer),
+            Event::Connected { peer, .. } => catch_up(&exchange, &driver, peer),
         }
     }
 }
@@ -263,12 +263,16 @@ async fn judge(driver: &Handle, bytes: Vec<u8>) -> Verdict {
     }
 }
 
-fn catch_up(exchange: &Exchange, peer: PeerKey) {
-    let exchange = exchange.clone();
+fn catch_up(exchange: &Exchange, driver: &Handle, peer: PeerKey) {
+    let (exchange, driver) = (exchange.clone(), driver.clone());
     tokio::spawn(async move {
         match exchange.catch_up(peer).await {
-            Ok(0) => {}
-            Ok(taken) => tracing::info!(taken, "caught up with a member"),
+            Ok(taken) => {
+                if taken > 0 {
+                    tracing::info!(taken, "caught up with a member");
+                }
+                driver.input(Input::CaughtUp).await;
+            }
             Err(error) => tracing::debug!(%error, "catching up ended early; the next connection begins again"),
         }
     });

@@ -1,14 +1,22 @@
 //! Released outputs of several TREs become one result, and it stays visible who contributed, who declined and who is missing.
+//!
+//! [`aggregate`](aggregate()) merges; [`check`] tells what the result would say about a single TRE; [`blank`] gives the form that may be final.
 
+pub use crate::aggregate::blank::blank;
+pub use crate::aggregate::check::{Finding, Rule, check, is_final};
 pub use crate::aggregate::merge::{MergeError, Merged, ORIGIN, Part, merge};
 use crate::disclosure::table::{Cell, Measure, Role, Table};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use thiserror::Error;
 
+mod blank;
+mod check;
 mod figure;
+mod layout;
 mod merge;
 mod moments;
+mod system;
 
 /// What one TRE answered to a task.
 #[derive(Clone, Debug, PartialEq)]

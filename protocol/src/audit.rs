@@ -235,6 +235,7 @@ fn task(believed: &Believed, report: &mut Report) -> Option<Verified<Submission>
             Statement::Run(one) => Some(one.payload().task),
             Statement::Attestation(one) => Some(one.payload().task),
             Statement::Release(one) => Some(one.payload().task),
+            Statement::Comment(one) => Some(one.payload().task),
             _ => None,
         };
         if about.is_some_and(|task| task != submission.id()) {

@@ -2,14 +2,18 @@
 
 use crate::record::attestation::Attestation;
 use crate::record::cancellation::Cancellation;
+use crate::record::checkpoint::{Checkpoint, Cosignature};
+use crate::record::comment::Comment;
 use crate::record::grant::Grant;
 use crate::record::key_record::{HolderKind, KeyRecord};
 use crate::record::phase::Phase;
 use crate::record::project::Project;
+use crate::record::recovery::Recovery;
 use crate::record::release::Release;
 use crate::record::revocation::Revocation;
 use crate::record::root::Root;
 use crate::record::run::Run;
+use crate::record::standing_approval::StandingApproval;
 use crate::record::status::Status;
 use crate::record::submission::Submission;
 use crate::record::{Invalid, Kind, Payload};
@@ -129,6 +133,16 @@ statement! {
     Attestation,
     /// What left a TRE.
     Release,
+    /// What may be released without a person.
+    StandingApproval,
+    /// A TRE that goes on from a backup.
+    Recovery,
+    /// A word about a task under review.
+    Comment,
+    /// What a TRE's log holds.
+    Checkpoint,
+    /// That a TRE's log only grew.
+    Cosignature,
 }
 
 /// What a peer's bytes are worth, when they are not a verified statement.
@@ -219,6 +233,13 @@ pub fn receive(bytes: &[u8], roster: &Roster, now: u64) -> Result<Statement, Ver
         Kind::Release => known(&signed, bytes, roster)
             .and_then(|statement| by_tre(statement, |release: &Release| &release.tre))
             .map(Statement::Release),
+        Kind::StandingApproval => known(&signed, bytes, roster).map(Statement::StandingApproval),
+        Kind::Recovery => known(&signed, bytes, roster).map(Statement::Recovery),
+        Kind::Comment => known(&signed, bytes, roster).map(Statement::Comment),
+        Kind::Checkpoint => known(&signed, bytes, roster)
+            .and_then(|statement| by_tre(statement, |checkpoint: &Checkpoint| &checkpoint.tre))
+            .map(Statement::Checkpoint),
+        Kind::Cosignature => known(&signed, bytes, roster).and_then(by_another_node).map(Statement::Cosignature),
     }
 }
 
@@ -261,7 +282,7 @@ fn known<T: Payload>(signed: &Signed, bytes: &[u8], roster: &Roster) -> Result<V
     if signer.is_some() && roster.is_key_revoked(&signed.key(), signed.claims().issued) {
         return Err(Verdict::Ignore(Ignored::RevokedKey));
     }
-    let by_person = !matches!(T::KIND, Kind::Phase | Kind::Run | Kind::Release);
+    let by_person = !matches!(T::KIND, Kind::Phase | Kind::Run | Kind::Release | Kind::Checkpoint | Kind::Cosignature);
     if signer.as_ref().is_some_and(|signer| (signer.kind == HolderKind::Person) != by_person) {
         return Err(Verdict::Reject(Rejected::WrongSigner));
     }
@@ -273,6 +294,15 @@ fn by_tre<T>(statement: Verified<T>, tre: impl Fn(&T) -> &String) -> Result<Veri
         Ok(statement)
     } else {
         Err(Verdict::Reject(Rejected::WrongSigner))
+    }
+}
+
+/// A TRE does not witness its own log.
+fn by_another_node(statement: Verified<Cosignature>) -> Result<Verified<Cosignature>, Verdict> {
+    if statement.payload.tre == statement.signer.name {
+        Err(Verdict::Reject(Rejected::WrongSigner))
+    } else {
+        Ok(statement)
     }
 }
 

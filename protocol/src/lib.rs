@@ -9,6 +9,7 @@
 //! | a task may run | [`safes`] (people, projects, data, settings), in the order of [`lifecycle`] |
 //! | outputs may be reviewed | [`safes::outputs`], with [`disclosure`] |
 //! | outputs may leave | [`tre`] |
+//! | it is written where nobody can rewrite it | [`log`] |
 //! | what a node does with all that | [`node`] |
 //! | parts of several TREs become one | [`aggregate`] |
 //! | all of that is checked again, by anybody, later | [`audit`] |
@@ -19,6 +20,7 @@ pub mod delivery;
 pub mod disclosure;
 pub mod ingress;
 pub mod lifecycle;
+pub mod log;
 pub mod node;
 pub mod record;
 pub mod safes;

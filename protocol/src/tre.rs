@@ -1,16 +1,20 @@
 //! What a TRE decides about what it holds: still open, withheld, or a `Release`, whose only constructor is here.
 
 use crate::ingress::Verified;
-use crate::record::attestation::Attestation;
+use crate::record::Payload;
+use crate::record::attestation::{Attestation, ReportSummary};
 use crate::record::commitment::Commitment;
 use crate::record::grant::Role;
+use crate::record::release::Logged;
 use crate::record::run::Run;
+use crate::record::standing_approval::StandingApproval;
 use crate::record::submission::{Submission, TaskId};
 use crate::trust::authority::{Chosen, Wanted};
 use crate::trust::freshness::Stale;
 use crate::trust::quorum::{Tally, tally};
 use crate::trust::roster::Roster;
-use crate::wire::id::StatementId;
+use crate::wire::codec;
+use crate::wire::id::{Digest, StatementId};
 use std::collections::{BTreeMap, BTreeSet};
 use thiserror::Error;
 
@@ -34,6 +38,10 @@ pub struct Case<'a> {
     pub outputs: &'a BTreeSet<String>,
     /// Everything that people have said about this run.
     pub attestations: &'a [Verified<Attestation>],
+    /// What the checks say of it now. An approval that was given before they said so is none.
+    pub checks: &'a ReportSummary,
+    /// What may release it without a person; none where that is not asked.
+    pub standing: Option<Standing<'a>>,
     /// The data owners whom the TRE's own configuration names; none when the case is judged from outside the TRE.
     pub data_owners: Option<&'a BTreeSet<String>>,
     /// Who may speak as whom.
@@ -42,13 +50,24 @@ pub struct Case<'a> {
     pub now: u64,
 }
 
+/// What a standing approval is judged by.
+#[derive(Clone, Copy, Debug)]
+pub struct Standing<'a> {
+    /// Every signature under a standing approval that is known.
+    pub approvals: &'a [Verified<StandingApproval>],
+    /// Whether every rule passes for every output, on evidence of the host's own.
+    pub passes: bool,
+    /// How many tasks each standing approval, by the digest of its payload, has released today.
+    pub used: &'a BTreeMap<Digest, u64>,
+}
+
 /// What the attestations amount to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[allow(clippy::large_enum_variant, reason = "outcomes pass one at a time and are never stored")]
 pub enum Outcome {
     /// At least one output waits for more persons.
     Open {
-        /// For each output, how many approvals are missing; 0 for one that is decided.
+        /// For each output, how many decisions are missing; 0 for one that is decided, 1 where two persons disagree.
         missing: BTreeMap<String, u64>,
     },
     /// Every output was rejected.
@@ -66,6 +85,8 @@ pub struct Release {
     commitment: Commitment,
     outputs: BTreeSet<String>,
     attestations: BTreeSet<StatementId>,
+    standing: BTreeSet<StatementId>,
+    checks: ReportSummary,
     project: StatementId,
     status: StatementId,
     recipient: String,
@@ -90,6 +111,22 @@ impl Release {
         &self.outputs
     }
 
+    /// What the checks said when it was decided.
+    #[must_use]
+    pub fn checks(&self) -> &ReportSummary {
+        &self.checks
+    }
+
+    /// The first signature under the standing approval by which it was decided; none where persons did.
+    pub(crate) fn standing(&self) -> Option<StatementId> {
+        self.standing.first().copied()
+    }
+
+    /// Every statement that must stand in the log before custody opens: the run, and what lets its outputs out.
+    pub fn grounds(&self) -> impl Iterator<Item = StatementId> {
+        std::iter::once(self.run).chain(self.attestations.iter().copied()).chain(self.standing.iter().copied())
+    }
+
     /// The age recipient.
     #[must_use]
     pub fn recipient(&self) -> &str {
@@ -98,16 +135,15 @@ impl Release {
 
     /// The statement to sign once the ciphertext exists.
     #[must_use]
-    pub fn statement(
-        &self,
-        ciphertext: crate::wire::id::Digest,
-        ciphertext_bytes: u64,
-    ) -> crate::record::release::Release {
+    pub fn statement(&self, log: Logged, ciphertext: Digest, ciphertext_bytes: u64) -> crate::record::release::Release {
         crate::record::release::Release {
             task: self.task,
             tre: self.tre.clone(),
             run: self.run,
             attestations: self.attestations.iter().copied().collect(),
+            standing: self.standing.iter().copied().collect(),
+            checks: self.checks.clone(),
+            log,
             project: self.project,
             status: self.status,
             commitment: self.commitment,
@@ -124,10 +160,10 @@ impl Release {
         *self == Self { status: self.status, ..other.clone() }
     }
 
-    /// Whether a signed release says exactly this.
+    /// Whether a signed release says exactly this; where it stands in the log is for others to check.
     #[must_use]
     pub fn allows(&self, release: &crate::record::release::Release) -> bool {
-        self.statement(release.ciphertext, release.ciphertext_bytes) == *release
+        self.statement(release.log.clone(), release.ciphertext, release.ciphertext_bytes) == *release
     }
 }
 
@@ -189,12 +225,17 @@ pub fn decide(case: &Case<'_>) -> Result<Outcome, Blocked> {
         let votes = standing.iter().filter_map(|attestation| {
             let decision = attestation.payload().decisions.get(output)?;
             // A no is about these bytes and stands under any version of the project; a yes is worth what the policy that it names asks.
-            let counts = !decision.approve || attestation.payload().project == chosen.statement;
+            // And it is about these findings: a new doubt, such as one that another release has raised since, asks for a new look.
+            let current =
+                attestation.payload().project == chosen.statement && attestation.payload().report == *case.checks;
+            let counts = !decision.approve || current;
             counts.then_some((attestation.signer().name.as_str(), decision.approve))
         });
         let still = match tally(votes, chosen.project.egress.approvals) {
             Tally::Open { missing } => missing,
             Tally::Vetoed => 0,
+            // One of the two has to think again.
+            Tally::Conflict => 1,
             Tally::Approved => {
                 approved.insert(output.clone());
                 0
@@ -202,23 +243,68 @@ pub fn decide(case: &Case<'_>) -> Result<Outcome, Blocked> {
         };
         missing.insert(output.clone(), still);
     }
+    let release = |outputs: BTreeSet<String>, attestations: BTreeSet<StatementId>, standing: BTreeSet<StatementId>| {
+        Outcome::Release(Release {
+            task: case.submission.id(),
+            tre: tre.clone(),
+            run: case.run.id(),
+            commitment: case.run.payload().commitment,
+            outputs,
+            attestations,
+            standing,
+            checks: case.checks.clone(),
+            project: chosen.statement,
+            status,
+            recipient: submission.reply_to.clone(),
+        })
+    };
     if missing.values().any(|still| *still > 0) {
-        return Ok(Outcome::Open { missing });
+        // Where a person has said anything, persons decide.
+        let untouched = standing.iter().all(|attestation| attestation.payload().decisions.is_empty());
+        let by_standing = if untouched { standing_approval(case, &chosen) } else { None };
+        return Ok(match by_standing {
+            Some(signatures) => release(case.outputs.clone(), BTreeSet::new(), signatures),
+            None => Outcome::Open { missing },
+        });
     }
     if approved.is_empty() {
         return Ok(Outcome::Withhold);
     }
-    Ok(Outcome::Release(Release {
-        task: case.submission.id(),
-        tre: tre.clone(),
-        run: case.run.id(),
-        commitment: case.run.payload().commitment,
-        outputs: approved,
-        attestations: standing.iter().map(|attestation| attestation.id()).collect(),
-        project: chosen.statement,
-        status,
-        recipient: submission.reply_to.clone(),
-    }))
+    Ok(release(approved, standing.iter().map(|attestation| attestation.id()).collect(), BTreeSet::new()))
+}
+
+/// The signatures under the first standing approval that covers the case: every rule passes, it is meant for this component under this
+/// project at this TRE, enough distinct persons stand behind it, and its cap for the day is not reached.
+fn standing_approval(case: &Case<'_>, chosen: &Chosen) -> Option<BTreeSet<StatementId>> {
+    let asked = case.standing.as_ref().filter(|standing| standing.passes)?;
+    let policy = digest_of(&chosen.project);
+    let mut by_payload: BTreeMap<Digest, BTreeMap<&str, StatementId>> = BTreeMap::new();
+    for signature in asked.approvals {
+        let said = signature.payload();
+        let signer = signature.signer();
+        let covers = said.tre == case.run.payload().tre
+            && said.project == chosen.project.name
+            && said.policy == policy
+            && said.component == case.run.payload().component
+            && said.rules == case.checks.rules
+            && said.checker == case.checks.checker;
+        let in_force = signature.claims().not_before <= case.now.saturating_add(case.roster.clock_skew_seconds())
+            && case.now < signature.claims().expires
+            && case.roster.is_key_good(&signer.key.id(), case.now)
+            && !case.roster.is_revoked(&signature.id(), &signer.name, None, case.now);
+        let digest = digest_of(said);
+        let within_cap = asked.used.get(&digest).copied().unwrap_or_default() < said.per_day;
+        if covers && in_force && within_cap && may_review(case, chosen, &signer.name) {
+            by_payload.entry(digest).or_default().entry(&signer.name).or_insert(signature.id());
+        }
+    }
+    let enough = |signatures: &BTreeMap<&str, StatementId>| signatures.len() as u64 >= chosen.project.egress.approvals;
+    by_payload.into_values().find(enough).map(|signatures| signatures.into_values().collect())
+}
+
+/// The digest of a payload in its one encoding, by which a standing approval names a project, and is counted itself.
+pub fn digest_of<T: Payload>(payload: &T) -> Digest {
+    Digest::of(&codec::encode(payload).expect("a payload that was decoded from its one encoding encodes again"))
 }
 
 /// Whether an attestation is about exactly this run, by a person who counts under this policy.

@@ -47,14 +47,13 @@ pub struct SourceFacts {
     /// (30 seconds at most), and where the engine failed; what was found until then stands.
     pub probed: bool,
     /// How many distinct values of a column are keys of subjects, by the column's name as in the header, in lower case (`column 3` where it has
-    /// none). Columns without any are left out. An integer counts from five digits on and anything else from four characters on: a table of
-    /// counts would be full of keys where persons are numbered from 1.
+    /// none). Columns without any are left out. Only values that tell much are looked for: a number from five digits on, a text from four
+    /// characters on, a day or a time. A table of counts would otherwise be full of keys where persons are numbered from 1.
     pub key_hits: BTreeMap<String, u64>,
     /// How many rows repeat a row of the data: values of at least three columns stand together in one row of a personal relation, in the columns
-    /// of the same names. A column of another name is compared with all columns, but only in values that tell much (an integer from five digits
-    /// on, a fraction from six, a text from four characters on, a day or a time), and is believed where three rows or more of the output agree
-    /// through such columns. Columns with fewer than three distinct values do not count, nor do values that stand in more than 64 rows of the
-    /// output. A combination that ten subjects or more share is a group, not a copy.
+    /// of the same names. A column of another name is compared with all columns, but only in values that tell much, and is believed where three
+    /// rows or more of the output agree through such columns. Columns with fewer than three distinct values do not count, nor do values that
+    /// stand in more than 64 rows of the output. A combination that ten subjects or more share is a group, not a copy.
     pub equal_rows: u64,
 }
 

@@ -178,6 +178,17 @@ pub(crate) fn title(statement: &Statement) -> String {
             format!("attestation on {} at {} by {by}", attestation.payload().task.short(), attestation.payload().tre)
         }
         Statement::Release(release) => format!("release of {} at {by}", release.payload().task.short()),
+        Statement::StandingApproval(approval) => {
+            format!("standing approval {} at {}, signed by {by}", approval.payload().name, approval.payload().tre)
+        }
+        Statement::Recovery(recovery) => {
+            format!("recovery {} of {}, signed by {by}", recovery.payload().epoch, recovery.payload().tre)
+        }
+        Statement::Comment(comment) => format!("comment on {} by {by}", comment.payload().task.short()),
+        Statement::Checkpoint(checkpoint) => format!("checkpoint at {} of the log of {by}", checkpoint.payload().size),
+        Statement::Cosignature(cosignature) => {
+            format!("cosignature under the log of {} by {by}", cosignature.payload().tre)
+        }
     }
 }
 
@@ -209,7 +220,16 @@ pub(crate) fn file_stem(statement: &Statement) -> String {
         Statement::Project(project) => {
             format!("project-{}-{}-by-{by}", project.payload().name, project.payload().version)
         }
-        Statement::Revocation(_)
+        Statement::StandingApproval(approval) => {
+            format!("standing-{}-{}-by-{by}", approval.payload().name, approval.id().short())
+        }
+        Statement::Recovery(recovery) => {
+            format!("recovery-{}-{}-by-{by}", recovery.payload().tre, recovery.payload().epoch)
+        }
+        Statement::Comment(_)
+        | Statement::Checkpoint(_)
+        | Statement::Cosignature(_)
+        | Statement::Revocation(_)
         | Statement::Submission(_)
         | Statement::Cancellation(_)
         | Statement::Phase(_)

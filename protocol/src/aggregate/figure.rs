@@ -2,11 +2,12 @@
 
 use crate::aggregate::moments::{Moments, Sum};
 use crate::disclosure::table::{Cell, CellType, Column, Measure, Role};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Why a group has no merged row. Parts and columns are named by their places.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Fault {
-    /// A count that is null or negative, or a figure that is no number.
+    /// A count that is negative, or a figure that is no number.
     NotAFigure { part: usize, column: usize },
     /// The two columns of a covariance are not present in equally many rows.
     Unpaired { part: usize, column: usize },
@@ -27,7 +28,7 @@ pub(crate) struct Plan {
 /// How one column is merged; the numbers are the columns that it needs.
 enum Figure {
     Key,
-    /// Adds, and is never null.
+    /// Adds; null means that it is suppressed.
     Count,
     /// Adds; null means that there is nothing to add, unless this count says otherwise.
     Sum {
@@ -129,26 +130,55 @@ impl Plan {
     }
 }
 
+/// One group's merged figures.
+pub(crate) struct Group {
+    /// A cell for each column, and for each correlation.
+    pub(crate) cells: Vec<Cell>,
+    /// By column: the parts without which a figure stays unknown, ascending.
+    pub(crate) partial: BTreeMap<usize, Vec<usize>>,
+}
+
+/// A merged figure, or the parts that suppressed what it needs.
+enum Merge {
+    Known(Cell),
+    Lacks(BTreeSet<usize>),
+}
+
 /// The merged row of one group; `rows` are its rows and the parts that they come from, at least one.
-pub(crate) fn merge_group(plan: &Plan, rows: &[(usize, &[Cell])]) -> Result<Vec<Cell>, Fault> {
+pub(crate) fn merge_group(plan: &Plan, rows: &[(usize, &[Cell])]) -> Result<Group, Fault> {
     let mut merged = Vec::with_capacity(plan.figures.len() + plan.correlations.len());
+    let mut partial = BTreeMap::new();
     for (column, figure) in plan.figures.iter().enumerate() {
-        merged.push(match figure {
-            Figure::Key => rows.first().map_or(Cell::Null, |(_, row)| row[column].clone()),
+        let merge = match figure {
+            Figure::Key => Merge::Known(rows.first().map_or(Cell::Null, |(_, row)| row[column].clone())),
             Figure::Count => add_counts(rows, column)?,
             Figure::Sum { count, ty } => add_sums(rows, column, *count, *ty)?,
-            Figure::Mean(source) => {
-                real(merge_moments(rows, source)?.filter(|moments| moments.count > 0.0).map(|moments| moments.mean_x))
-            }
-            Figure::Variance(source) | Figure::Covariance(source) => {
-                real(merge_moments(rows, source)?.and_then(|moments| moments.covariance()))
+            Figure::Mean(source) => merge_moments(rows, source, |whole| (whole.count > 0.0).then_some(whole.mean_x))?,
+            Figure::Variance(source) | Figure::Covariance(source) => merge_moments(rows, source, Moments::covariance)?,
+        };
+        merged.push(match merge {
+            Merge::Known(cell) => cell,
+            Merge::Lacks(parts) => {
+                partial.insert(column, parts.into_iter().collect());
+                Cell::Null
             }
         });
     }
     for correlation in &plan.correlations {
+        let lacks: BTreeSet<usize> =
+            correlation.needs().iter().filter_map(|column| partial.get(column)).flatten().copied().collect();
+        if !lacks.is_empty() {
+            partial.insert(merged.len(), lacks.into_iter().collect());
+        }
         merged.push(real(correlate(&merged, correlation)));
     }
-    Ok(merged)
+    Ok(Group { cells: merged, partial })
+}
+
+impl Correlation {
+    fn needs(&self) -> [usize; 5] {
+        [self.covariance, self.mean_x, self.variance_x, self.mean_y, self.variance_y]
+    }
 }
 
 /// A figure, or null where there is none or it is beyond a double.
@@ -172,38 +202,48 @@ fn correlate(row: &[Cell], correlation: &Correlation) -> Option<f64> {
     Some((covariance / by_x / by_y).clamp(-1.0, 1.0))
 }
 
-fn add_counts(rows: &[(usize, &[Cell])], column: usize) -> Result<Cell, Fault> {
+fn add_counts(rows: &[(usize, &[Cell])], column: usize) -> Result<Merge, Fault> {
     let mut total = 0_i64;
+    let mut lacks = BTreeSet::new();
     for (part, row) in rows {
-        total = match row[column] {
-            Cell::Integer(value) if value >= 0 => total.checked_add(value).ok_or(Fault::Overflow { column })?,
+        match row[column] {
+            Cell::Integer(value) if value >= 0 => {
+                total = total.checked_add(value).ok_or(Fault::Overflow { column })?;
+            }
+            Cell::Null => {
+                lacks.insert(*part);
+            }
             _ => {
                 return Err(Fault::NotAFigure { part: *part, column });
             }
-        };
+        }
     }
-    Ok(Cell::Integer(total))
+    Ok(if lacks.is_empty() { Merge::Known(Cell::Integer(total)) } else { Merge::Lacks(lacks) })
 }
 
-/// A count as a double; `None` when the cell holds no whole number from 0 on.
-fn count_in(row: &[Cell], column: usize) -> Option<f64> {
+/// A count as a double, or none where it is suppressed.
+fn count_in(row: &[Cell], column: usize, part: usize) -> Result<Option<f64>, Fault> {
     match row[column] {
-        Cell::Integer(value) if value >= 0 => row[column].number(),
-        _ => None,
+        Cell::Null => Ok(None),
+        Cell::Integer(value) if value >= 0 => Ok(row[column].number()),
+        _ => Err(Fault::NotAFigure { part, column }),
     }
 }
 
-fn add_sums(rows: &[(usize, &[Cell])], column: usize, count: Option<usize>, ty: CellType) -> Result<Cell, Fault> {
+fn add_sums(rows: &[(usize, &[Cell])], column: usize, count: Option<usize>, ty: CellType) -> Result<Merge, Fault> {
     let mut exact = Some(0_i64);
     let mut sum = Sum::default();
     let mut seen = false;
+    let mut lacks = BTreeSet::new();
     for (part, row) in rows {
         let cell = &row[column];
         match (cell, cell.number()) {
             (Cell::Null, _) => {
-                let there = count.and_then(|count| count_in(row, count)).is_some_and(|count| count > 0.0);
-                if there {
-                    return Ok(Cell::Null);
+                // Without a count beside it, or with one of 0, there is nothing to add.
+                if let Some(count) = count
+                    && count_in(row, count, *part)?.is_none_or(|count| count > 0.0)
+                {
+                    lacks.insert(*part);
                 }
             }
             (_, None) => {
@@ -219,44 +259,59 @@ fn add_sums(rows: &[(usize, &[Cell])], column: usize, count: Option<usize>, ty: 
             }
         }
     }
-    match ty {
-        _ if !seen => Ok(Cell::Null),
-        CellType::Integer => exact.map(Cell::Integer).ok_or(Fault::Overflow { column }),
-        _ => Ok(real(Some(sum.value()))),
-    }
+    Ok(match ty {
+        _ if !lacks.is_empty() => Merge::Lacks(lacks),
+        _ if !seen => Merge::Known(Cell::Null),
+        CellType::Integer => Merge::Known(Cell::Integer(exact.ok_or(Fault::Overflow { column })?)),
+        _ => Merge::Known(real(Some(sum.value()))),
+    })
 }
 
-/// The moments of the whole group; `None` where a part withheld a figure that it must have.
-fn merge_moments(rows: &[(usize, &[Cell])], source: &Source) -> Result<Option<Moments>, Fault> {
+/// A figure from the moments of the whole group, or the parts that suppressed one that it must have.
+fn merge_moments(
+    rows: &[(usize, &[Cell])],
+    source: &Source,
+    figure: impl Fn(&Moments) -> Option<f64>,
+) -> Result<Merge, Fault> {
     let mut whole = Moments::default();
+    let mut lacks = BTreeSet::new();
     for (part, row) in rows {
-        let count = |column: usize| count_in(row, column).ok_or(Fault::NotAFigure { part: *part, column });
-        let figure = |column: usize| match (&row[column], row[column].number()) {
-            (Cell::Null, _) => Ok(None),
-            (_, None) => Err(Fault::NotAFigure { part: *part, column }),
-            (_, number) => Ok(number),
-        };
-        let rows_here = count(source.count)?;
-        if let Some(other) = source.other_count
-            && count(other)?.total_cmp(&rows_here).is_ne()
-        {
-            return Err(Fault::Unpaired { part: *part, column: source.column });
+        match part_moments(*part, row, source)? {
+            Some(moments) if moments.count > 0.0 => whole = whole.with(moments),
+            Some(_) => {}
+            None => {
+                lacks.insert(*part);
+            }
         }
-        if rows_here < 1.0 {
-            continue;
-        }
-        let (Some(mean_x), Some(mean_y)) = (figure(source.mean_x)?, figure(source.mean_y)?) else {
-            return Ok(None);
-        };
-        // The variance of one row is null, and there is nothing to add.
-        let products = match source.products {
-            Some(products) if rows_here >= 2.0 => match figure(products)? {
-                Some(covariance) => covariance * (rows_here - 1.0),
-                None => return Ok(None),
-            },
-            _ => 0.0,
-        };
-        whole = whole.with(Moments { count: rows_here, mean_x, mean_y, products });
     }
-    Ok(Some(whole))
+    Ok(if lacks.is_empty() { Merge::Known(real(figure(&whole))) } else { Merge::Lacks(lacks) })
+}
+
+/// The moments of one part's group; none where one of them is suppressed.
+fn part_moments(part: usize, row: &[Cell], source: &Source) -> Result<Option<Moments>, Fault> {
+    let figure = |column: usize| match (&row[column], row[column].number()) {
+        (Cell::Null, _) => Ok(None),
+        (_, None) => Err(Fault::NotAFigure { part, column }),
+        (_, number) => Ok(number),
+    };
+    let Some(count) = count_in(row, source.count, part)? else { return Ok(None) };
+    if let Some(other) = source.other_count {
+        let Some(other) = count_in(row, other, part)? else { return Ok(None) };
+        if other.total_cmp(&count).is_ne() {
+            return Err(Fault::Unpaired { part, column: source.column });
+        }
+    }
+    if count < 1.0 {
+        return Ok(Some(Moments::default()));
+    }
+    let (Some(mean_x), Some(mean_y)) = (figure(source.mean_x)?, figure(source.mean_y)?) else { return Ok(None) };
+    // The variance of one row is null, and there is nothing to add.
+    let products = match source.products {
+        Some(products) if count >= 2.0 => match figure(products)? {
+            Some(covariance) => covariance * (count - 1.0),
+            None => return Ok(None),
+        },
+        _ => 0.0,
+    };
+    Ok(Some(Moments { count, mean_x, mean_y, products }))
 }

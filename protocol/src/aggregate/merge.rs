@@ -26,12 +26,14 @@ pub struct Part {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Merged {
     /// One row for each group, sorted by its keys; or, for opaque outputs, all rows behind a leading column [`ORIGIN`].
-    /// A figure that cannot be known, because a part of it was withheld as no finite number, is null.
+    /// A figure that cannot be known, because a part of it was suppressed or was no finite number, is null.
     pub table: Table,
     /// The TREs in it, sorted.
     pub contributors: Vec<String>,
     /// For each row, the places in `contributors` of the TREs that have this group.
     pub row_contributors: Vec<Vec<usize>>,
+    /// For figures that are null because parts of them are: by row and column, the places in `contributors` of the TREs whose parts they lack.
+    pub partial: BTreeMap<(usize, usize), Vec<usize>>,
 }
 
 /// Why parts do not become one table.
@@ -78,7 +80,7 @@ pub enum MergeError {
         /// The opaque column.
         column: String,
     },
-    /// A count that is null or negative, or a figure that is no number.
+    /// A count that is negative, or a figure that is no number.
     #[error(
         "the column `{column}` from {tre} holds a cell that is not the figure it should be; fetch the result again"
     )]
@@ -158,6 +160,7 @@ fn concatenate(parts: &[&Part]) -> Result<Merged, MergeError> {
         table: Table { columns: std::iter::once(origin).chain(columns).collect(), rows: Vec::new() },
         contributors: names(parts),
         row_contributors: Vec::new(),
+        partial: BTreeMap::new(),
     };
     for (place, (part, rows)) in parts.iter().zip(tables).enumerate() {
         for row in rows {
@@ -184,6 +187,7 @@ fn combine(parts: &[&Part]) -> Result<Merged, MergeError> {
         table: Table { columns: Vec::new(), rows: Vec::with_capacity(groups.len()) },
         contributors: names(parts),
         row_contributors: Vec::new(),
+        partial: BTreeMap::new(),
     };
     for group in groups.values() {
         let row = merge_group(&plan, group).map_err(|fault| {
@@ -195,7 +199,9 @@ fn combine(parts: &[&Part]) -> Result<Merged, MergeError> {
                 Fault::Overflow { column } => MergeError::Overflow { column: named(column) },
             }
         })?;
-        merged.table.rows.push(row);
+        let place = merged.table.rows.len();
+        merged.partial.extend(row.partial.into_iter().map(|(column, parts)| ((place, column), parts)));
+        merged.table.rows.push(row.cells);
         let from: BTreeSet<usize> = group.iter().map(|(part, _)| *part).collect();
         merged.row_contributors.push(from.into_iter().collect());
     }
@@ -262,7 +268,7 @@ fn names(parts: &[&Part]) -> Vec<String> {
 }
 
 /// The key cells of a row, in the total order of cells.
-struct Key<'a>(Vec<&'a Cell>);
+pub(super) struct Key<'a>(pub(super) Vec<&'a Cell>);
 
 impl Ord for Key<'_> {
     fn cmp(&self, other: &Self) -> Ordering {

@@ -268,10 +268,10 @@ fn each_way_not_to_merge_is_named() {
         table.rows[0][0] = Cell::Text("0".into());
     });
     assert_eq!(with(retyped), MergeError::TypesDiffer { column: "k".into(), tre: "b".into() });
-    for wrong in [Cell::Null, Cell::Integer(-1)] {
-        let refused = with(changed(|table| table.rows[0][3] = wrong.clone()));
-        assert_eq!(refused, MergeError::NotAFigure { column: "n_x".into(), tre: "b".into() });
-    }
+    assert_eq!(
+        with(changed(|table| table.rows[0][3] = Cell::Integer(-1))),
+        MergeError::NotAFigure { column: "n_x".into(), tre: "b".into() }
+    );
     assert_eq!(
         with(changed(|table| table.rows[0][7] = Cell::Integer(1))),
         MergeError::Unpaired { column: "covariance_x_y".into(), tre: "b".into() }
@@ -298,9 +298,32 @@ fn a_withheld_figure_makes_the_whole_unknown() {
     // the sum, mean and variance of x, the variance of y, the covariance and the correlation
     for place in [4, 5, 6, 9, 10, 11] {
         assert_eq!(row[place], Cell::Null, "{place}");
+        assert_eq!(merged.partial[&(0, place)], [1], "{place}");
     }
+    assert_eq!(merged.partial.len(), 6);
     assert_eq!(row[1], Cell::Integer(4));
     assert_eq!(row[8], Cell::Real(1.5));
+}
+
+#[test]
+fn a_suppressed_count_makes_the_figure_partial_and_names_who_is_missing() {
+    let suppressed = changed(|table| table.rows[0][1..].fill(Cell::Null));
+    let fewer = changed(|table| {
+        table.rows[0][1] = Cell::Null;
+        table.rows[0][3] = Cell::Null;
+    });
+    let merged = merge(&[part("a", changed(|_| {})), part("b", suppressed), part("c", fewer)]).unwrap();
+    assert_eq!(merged.row_contributors, [vec![0, 1, 2]]);
+    assert_eq!(merged.table.rows[0][0], Cell::Integer(0));
+    assert!(merged.table.rows[0][1..].iter().all(|cell| *cell == Cell::Null));
+    let missing = |place: usize| merged.partial[&(0, place)].as_slice();
+    // The rows, and all that the count of x is needed for; the sum of x is there at c.
+    for place in [1, 3, 5, 6, 10, 11] {
+        assert_eq!(missing(place), [1, 2], "{place}");
+    }
+    for place in [2, 4, 7, 8, 9] {
+        assert_eq!(missing(place), [1], "{place}");
+    }
 }
 
 #[test]

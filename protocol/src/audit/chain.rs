@@ -4,17 +4,18 @@ use super::{Believed, Fate, Report, Verdict, listed};
 use crate::delivery::Delivery;
 use crate::ingress::{Statement, Verified};
 use crate::lifecycle::Phase;
+use crate::record::Kind;
 use crate::record::attestation::Attestation;
 use crate::record::grant::Role;
 use crate::record::project::Project;
 use crate::record::release::Release;
 use crate::record::run::Run;
 use crate::record::submission::Submission;
-use crate::tre::{Case, Outcome, decide};
+use crate::tre::{Case, Outcome, Standing, decide};
 use crate::trust::authority::Wanted;
 use crate::trust::roster::{Holder, Roster};
 use crate::wire::id::StatementId;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What a chain is followed in.
 #[derive(Clone, Copy)]
@@ -243,6 +244,22 @@ impl<'a> Chain<'a> {
             })?;
             attestations.push(found.clone());
         }
+        let mut standing = Vec::new();
+        for id in &said.standing {
+            let found = self.statements(|statement| match statement {
+                Statement::StandingApproval(one) => Some(one),
+                _ => None,
+            });
+            let found = found.into_iter().find(|one| one.id() == *id).cloned();
+            standing.push(found.ok_or_else(|| {
+                (
+                    "standing approval",
+                    format!("the standing approval {} that the release names is not here", id.short()),
+                )
+            })?);
+        }
+        // What the TRE says of its checks is its word; how much it released on that day, one task does not tell.
+        let (passes, unused) = (said.checks.failed == 0 && said.checks.review == 0, BTreeMap::new());
         let roster = self.roster_at(release)?;
         let outputs: BTreeSet<String> =
             delivery.outputs.iter().map(|output| &output.name).chain(delivery.withheld.keys()).cloned().collect();
@@ -251,6 +268,8 @@ impl<'a> Chain<'a> {
             run,
             outputs: &outputs,
             attestations: &attestations,
+            checks: &said.checks,
+            standing: Some(Standing { approvals: &standing, passes, used: &unused }),
             data_owners: None,
             roster: &roster,
             now: release.claims().issued,
@@ -271,7 +290,63 @@ impl<'a> Chain<'a> {
         for one in &attestations {
             report.step(Some(self.tre), "attestation", Verdict::Holds, self.decided(one));
         }
+        if let Some(one) = standing.first() {
+            let approval = one.payload();
+            let by: BTreeSet<&str> = standing.iter().map(|one| one.signer().name.as_str()).collect();
+            let detail = format!(
+                "no person looked at it: the standing approval `{}` of {} covers the component, every rule passed as the TRE says, and at \
+                 most {} tasks a day may go",
+                approval.name,
+                listed(by),
+                approval.per_day
+            );
+            report.step(Some(self.tre), "standing approval", Verdict::Holds, detail);
+        }
+        self.log(release, report)?;
         self.note_vetoes(release, &attestations, report);
+        Ok(())
+    }
+
+    /// Where the run and what let it out stand in the TRE's log, and who has seen it there.
+    fn log(&self, release: &Verified<Release>, report: &mut Report) -> Result<(), Broken> {
+        let said = release.payload();
+        let checkpoint = self
+            .statements(|statement| if let Statement::Checkpoint(one) = statement { Some(one) } else { None })
+            .find(|one| one.id() == said.log.checkpoint)
+            .ok_or_else(|| ("log", "the checkpoint of the log that the release names is not here".to_owned()))?;
+        require(checkpoint.payload().tre == self.tre, "log", "the checkpoint is of another TRE's log")?;
+        let grounds = said.attestations.iter().map(|id| (*id, Kind::Attestation));
+        let standing = said.standing.iter().map(|id| (*id, Kind::StandingApproval));
+        for (id, kind) in std::iter::once((said.run, Kind::Run)).chain(grounds).chain(standing) {
+            let proved = said.log.inclusions.iter().filter(|proof| proof.statement == id);
+            require(
+                proved.into_iter().any(|proof| proof.holds(kind, checkpoint.payload())),
+                "log",
+                &format!("the {kind} {} is not proved to stand in the TRE's log", id.short()),
+            )?;
+        }
+        let mut by = BTreeSet::new();
+        for id in &said.log.cosignatures {
+            let cosignature = self
+                .statements(|statement| if let Statement::Cosignature(one) = statement { Some(one) } else { None })
+                .find(|one| one.id() == *id)
+                .ok_or_else(|| ("log", format!("the cosignature {} that the release names is not here", id.short())))?;
+            let signer = cosignature.signer();
+            let about_this = cosignature.payload().checkpoint == checkpoint.id() && signer.name != self.tre;
+            require(about_this, "log", "a cosignature is under another checkpoint than the release names")?;
+            let good = self.believed.roster.is_key_good(&signer.key.id(), cosignature.claims().issued);
+            require(good, "log", "the key of a node that cosigned the log was revoked before")?;
+            by.insert(signer.name.as_str());
+        }
+        let place = format!(
+            "the first {} entries of the TRE's log hold the run and what let it out",
+            checkpoint.payload().size
+        );
+        if by.is_empty() {
+            report.step(Some(self.tre), "log", Verdict::Note, format!("{place}; no other node has cosigned that"));
+        } else {
+            report.step(Some(self.tre), "log", Verdict::Holds, format!("{place}; cosigned by {}", listed(by)));
+        }
         Ok(())
     }
 

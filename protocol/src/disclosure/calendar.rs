@@ -11,6 +11,11 @@ pub(crate) fn print_date(days: i64) -> Option<String> {
     Some(format!("{year:04}-{month:02}-{day:02}"))
 }
 
+/// The day of the month, 1 to 31; `None` outside the years 1 to 9999.
+pub(crate) fn day_of_month(days: i64) -> Option<i64> {
+    civil(days).map(|(_, _, day)| day)
+}
+
 /// `YYYY-MM-DDTHH:MM:SSZ`, the second in which the moment lies; `None` outside the years 1 to 9999.
 pub(crate) fn print_timestamp(microseconds: i64) -> Option<String> {
     let seconds = microseconds.div_euclid(MICROSECONDS);

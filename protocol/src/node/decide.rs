@@ -3,13 +3,25 @@
 use super::{Effect, GRACE_SECONDS, Node, Record, Report, Step};
 use crate::ingress::Verified;
 use crate::lifecycle::{Event, Phase};
+use crate::record::attestation::ReportSummary;
+use crate::record::payload::DAY;
 use crate::record::release::Release;
 use crate::record::run::Run;
 use crate::record::submission::TaskId;
 use crate::safes::admission::{Admission, Question, admit, may_continue};
 use crate::safes::outputs::Held;
 use crate::safes::refusal::Refusal;
-use crate::tre::{Blocked, Case, Outcome, decide};
+use crate::tre::{Blocked, Case, Outcome, Standing, decide, digest_of};
+use crate::wire::id::Digest;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// What is remembered of held outputs.
+pub(super) struct Kept {
+    pub(super) outputs: BTreeSet<String>,
+    pub(super) checks: ReportSummary,
+    pub(super) passes: bool,
+    pub(super) contributors: Digest,
+}
 
 /// What the Safes are asked: whether a task may start, or whether it may go on.
 type Ask = fn(&Question<'_>) -> Result<Option<Admission>, Refusal>;
@@ -17,21 +29,23 @@ type Ask = fn(&Question<'_>) -> Result<Option<Admission>, Refusal>;
 impl Node {
     /// Lets every open task here go as far as it can.
     pub(super) fn settle(&mut self, now: u64, step: &mut Step) {
+        let mut uncovered = false;
         for task in self.active.clone() {
             // Who called it back may have been enrolled, or made a data owner, only since.
             self.cancel(task, now, step);
             match self.phase(&task) {
                 Some(Phase::Received) => self.consider(task, now, step),
                 Some(Phase::Running) => self.continue_running(task, now, step),
-                Some(Phase::Held) => self.conclude(task, now, step),
+                Some(Phase::Held) => uncovered |= self.conclude(task, now, step),
                 _ => {}
             }
         }
         self.start_waiting(now, step);
         self.report(step);
+        self.checkpoint_log(uncovered, now, step);
     }
 
-    fn phase(&self, task: &TaskId) -> Option<Phase> {
+    pub(super) fn phase(&self, task: &TaskId) -> Option<Phase> {
         self.tasks.get(task)?.here().map(|here| here.phase())
     }
 
@@ -83,6 +97,9 @@ impl Node {
     /// Starts what waits, oldest first, while there is room. People, projects and freshness are asked again: time has passed.
     fn start_waiting(&mut self, now: u64, step: &mut Step) {
         let Some(room) = self.tre.as_ref().map(|tre| tre.running) else { return };
+        if !self.remembers(now) {
+            return;
+        }
         let mut running = self.active.iter().filter(|task| self.phase(task) == Some(Phase::Running)).count();
         let mut waiting: Vec<(u64, TaskId)> = self
             .active
@@ -123,8 +140,8 @@ impl Node {
     fn continue_running(&mut self, task: TaskId, now: u64, step: &mut Step) {
         match self.question(&task, now, may_continue) {
             Some(Ok(Some(admission))) => {
-                // While trust is stale nothing starts, not even again.
-                let fresh = self.roster.fresh_status(now).is_ok();
+                // While trust is stale, or the node may have forgotten, nothing starts, not even again.
+                let fresh = self.roster.fresh_status(now).is_ok() && self.remembers(now);
                 let Some(local) = self.tasks.get_mut(&task).and_then(|known| known.here.as_mut()) else { return };
                 if fresh && !local.executing {
                     local.executing = true;
@@ -169,14 +186,89 @@ impl Node {
         if !matches || self.phase(&task) != Some(Phase::Running) {
             return;
         }
-        let outputs = held.names();
         step.record(Record::Statement { bytes: run.bytes().to_vec(), at: now });
-        step.record(Record::Held { task, run: run.id(), outputs: outputs.clone() });
+        let kept = Kept {
+            outputs: held.names(),
+            checks: held.checks(),
+            passes: held.passes(),
+            contributors: held.contributors_digest(),
+        };
+        step.record(Record::Held {
+            task,
+            run: run.id(),
+            outputs: kept.outputs.clone(),
+            checks: kept.checks.clone(),
+            passes: kept.passes,
+            contributors: kept.contributors,
+            at: now,
+        });
         self.apply_statement(&crate::ingress::Statement::Run(run), now);
-        if let Some(local) = self.tasks.get_mut(&task).and_then(|known| known.here.as_mut()) {
-            local.step(Event::Hold);
-            local.outputs = outputs;
+        self.take_held(task, kept, now);
+    }
+
+    /// The part of holding that a replay repeats.
+    pub(super) fn take_held(&mut self, task: TaskId, kept: Kept, at: u64) {
+        let Some(local) = self.tasks.get_mut(&task).and_then(|known| known.here.as_mut()) else { return };
+        if local.step(Event::Hold) {
+            local.outputs = kept.outputs;
+            local.checks = Some(kept.checks);
+            local.passes = kept.passes;
+            local.contributors = Some(kept.contributors);
+            self.write_contributors(&kept.contributors, at);
         }
+    }
+
+    pub(super) fn on_rechecked(&mut self, task: TaskId, checks: ReportSummary, passes: bool, step: &mut Step) {
+        if self.phase(&task) == Some(Phase::Held) {
+            step.record(Record::Rechecked { task, checks: checks.clone(), passes });
+            self.take_checks(task, checks, passes);
+        }
+    }
+
+    pub(super) fn take_checks(&mut self, task: TaskId, checks: ReportSummary, passes: bool) {
+        if let Some(local) = self.tasks.get_mut(&task).and_then(|known| known.here.as_mut()) {
+            local.checks = Some(checks);
+            local.passes = passes;
+            local.opening = None;
+        }
+    }
+
+    /// After a recovery: what this TRE had gone on with in the time that was lost is called back, so that nothing runs twice.
+    pub(super) fn forget_lost(&mut self) {
+        let Some(tre) = self.tre.as_ref().map(|tre| tre.name.clone()) else { return };
+        for task in self.active.clone() {
+            let Some(known) = self.tasks.get_mut(&task) else { continue };
+            let reported = known.reported(&tre);
+            if let Some(local) = known.here.as_mut()
+                && reported.is_some_and(|reported| reported.rank() > local.phase.rank())
+            {
+                local.step(Event::Cancel);
+            }
+        }
+    }
+
+    pub(super) fn count_standing(&mut self, release: &Verified<crate::record::release::Release>) {
+        let named = release.payload().standing.first();
+        let approval = named.and_then(|id| self.standing.iter().find(|signature| signature.id() == *id));
+        if let Some(approval) = approval {
+            let key = (digest_of(approval.payload()), release.claims().issued / DAY);
+            *self.standing_used.entry(key).or_insert(0) += 1;
+        }
+    }
+
+    /// How many tasks each standing approval has released today or is about to.
+    fn used_today(&self, now: u64, but: &TaskId) -> BTreeMap<Digest, u64> {
+        let today = now / DAY;
+        let done = self.standing_used.iter().filter(|((_, day), _)| *day == today);
+        let mut used: BTreeMap<Digest, u64> = done.map(|((digest, _), count)| (*digest, *count)).collect();
+        let opening = self.active.iter().filter(|task| *task != but).filter_map(|task| {
+            let id = self.tasks.get(task)?.here()?.opening.as_ref()?.standing()?;
+            self.standing.iter().find(|signature| signature.id() == id)
+        });
+        for approval in opening {
+            *used.entry(digest_of(approval.payload())).or_insert(0) += 1;
+        }
+        used
     }
 
     pub(super) fn on_failed(&mut self, task: TaskId, code: &str, _now: u64, step: &mut Step) {
@@ -193,27 +285,39 @@ impl Node {
         let known = self.tasks.get(task)?;
         let local = known.here().filter(|here| here.phase() == Phase::Held)?;
         let tre = self.tre.as_ref()?;
+        let used = self.used_today(now, task);
         Some(decide(&Case {
             submission: &known.submission,
             run: known.runs.get(&tre.name)?,
             outputs: &local.outputs,
             attestations: &known.attestations,
+            checks: local.checks.as_ref()?,
+            standing: Some(Standing { approvals: &self.standing, passes: local.passes, used: &used }),
             data_owners: Some(&tre.data_owners),
             roster: &self.roster,
             now,
         }))
     }
 
-    fn conclude(&mut self, task: TaskId, now: u64, step: &mut Step) {
+    /// True when a release is decided, and waits for the log to cover what it rests on.
+    fn conclude(&mut self, task: TaskId, now: u64, step: &mut Step) -> bool {
         let verdict = self.verdict(&task, now);
-        let Some(local) = self.tasks.get_mut(&task).and_then(|known| known.here.as_mut()) else { return };
+        let (mut logged, mut uncovered) = (None, false);
+        if let Some(Ok(Outcome::Release(release))) = &verdict
+            && self.remembers(now)
+        {
+            uncovered = !self.is_covered(release);
+            logged = self.logged(release, now);
+        }
+        let Some(local) = self.tasks.get_mut(&task).and_then(|known| known.here.as_mut()) else { return false };
         match verdict {
             Some(Ok(Outcome::Release(release))) => {
                 // A newer status alone changes no decision that is under way.
                 let under_way = local.opening.as_ref().is_some_and(|open| open.same_decision(&release));
-                if !under_way {
+                // Nothing leaves before others have seen in the log why it may.
+                if let (false, Some(logged)) = (under_way, logged) {
                     local.opening = Some(release.clone());
-                    step.effect(Effect::Open(Box::new(release)));
+                    step.effect(Effect::Open(Box::new(release), Box::new(logged)));
                 }
             }
             Some(Ok(Outcome::Withhold)) => {
@@ -225,6 +329,7 @@ impl Node {
             }
             Some(Ok(Outcome::Open { .. }) | Err(_)) | None => local.opening = None,
         }
+        uncovered
     }
 
     /// Whether a release that this TRE signed is one that was decided here and still stands now: opening custody took time.
@@ -257,7 +362,9 @@ impl Node {
             let Some(known) = tasks.get_mut(task) else { return false };
             let reported = known.reported(&tre);
             let Some(local) = known.here.as_mut() else { return false };
-            if reported == Some(local.phase) {
+            // What was said in a time that a recovery has lost is the last word.
+            let said_more = local.phase.is_terminal() && reported.is_some_and(Phase::is_terminal);
+            if reported == Some(local.phase) || said_more {
                 return !local.phase.is_terminal();
             }
             if local.reporting != Some(local.phase) {

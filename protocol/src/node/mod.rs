@@ -4,6 +4,7 @@
 //! further [`Input`]s. After a crash [`Node::replay`] rebuilds the node from its records and [`Node::resume`] says what is outstanding.
 
 mod decide;
+mod logging;
 mod replay;
 pub mod step;
 pub mod task;
@@ -13,13 +14,17 @@ pub use step::{Effect, Input, Record, Report, Step};
 pub use task::{Local, Task};
 
 use crate::ingress::{Statement, Verified};
+use crate::lifecycle::Phase;
 use crate::record::Kind;
 use crate::record::cancellation::Cancellation;
+use crate::record::comment::Readers;
+use crate::record::standing_approval::StandingApproval;
 use crate::record::submission::TaskId;
 use crate::safes::Tre;
 use crate::safes::admission::ComponentFacts;
 use crate::trust::roster::Roster;
 use crate::wire::id::{Digest, NetworkId, StatementId};
+use logging::Logs;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// For how long a task waits for a grant, a project or a status that may still be on its way, in seconds. Gossip keeps no order.
@@ -46,7 +51,15 @@ pub struct Node {
     blobs: BTreeSet<Digest>,
     /// Runs and attestations of this TRE about which nothing is decided yet: they are nobody else's business.
     private: BTreeSet<StatementId>,
+    /// Signatures under standing approvals at this TRE.
+    standing: Vec<Verified<StandingApproval>>,
+    /// How many tasks each standing approval, by the digest of its payload, has released on which day (days since 1970).
+    standing_used: BTreeMap<(Digest, u64), u64>,
+    logs: Logs,
 }
+
+/// The most signatures under standing approvals of one person that are kept.
+const STANDING: usize = 256;
 
 impl Node {
     /// A node of a federation that knows nothing yet. Without `tre` it forwards and runs nothing.
@@ -66,6 +79,9 @@ impl Node {
             active: BTreeSet::new(),
             blobs: BTreeSet::new(),
             private: BTreeSet::new(),
+            standing: Vec::new(),
+            standing_used: BTreeMap::new(),
+            logs: Logs::default(),
         }
     }
 
@@ -116,13 +132,20 @@ impl Node {
     pub fn about(&self, task: &TaskId) -> Vec<StatementId> {
         let Some(known) = self.tasks.get(task) else { return Vec::new() };
         let cancellations = self.cancellations.get(task).into_iter().flatten().map(Verified::id);
+        let grounds = known.releases.values().flat_map(|release| {
+            let said = release.payload();
+            said.standing.iter().chain(&said.log.cosignatures).copied().chain([said.log.checkpoint])
+        });
+        let mut once = BTreeSet::new();
         std::iter::once(*task)
             .chain(cancellations)
             .chain(known.phases.values().map(Verified::id))
             .chain(known.runs.values().map(Verified::id))
             .chain(known.attestations.iter().map(Verified::id))
+            .chain(known.comments.iter().map(Verified::id))
             .chain(known.releases.values().map(Verified::id))
-            .filter(|id| self.may_share(id))
+            .chain(grounds)
+            .filter(|id| self.may_share(id) && once.insert(*id))
             .collect()
     }
 
@@ -138,6 +161,8 @@ impl Node {
             }
             Input::Held { held, run } => self.on_held(&held, run, now, &mut step),
             Input::Failed { task, code } => self.on_failed(task, &code, now, &mut step),
+            Input::Rechecked { task, checks, passes } => self.on_rechecked(task, checks, passes, &mut step),
+            Input::CaughtUp => self.caught_up(),
             Input::Tick => {}
         }
         self.settle(now, &mut step);
@@ -153,6 +178,13 @@ impl Node {
             if self.is_here(&release.payload().tre) && !self.may_release(release, now) {
                 return;
             }
+        }
+        if let Statement::Comment(comment) = &statement
+            && comment.payload().to == Readers::Reviewers
+            && !self.is_here(&comment.payload().tre)
+        {
+            // Not for us; whoever sent it should not have it either.
+            return;
         }
         step.record(Record::Statement { bytes: statement.bytes().to_vec(), at: now });
         if self.apply_statement(&statement, now) {
@@ -170,6 +202,14 @@ impl Node {
             && self.is_here(&release.payload().tre)
         {
             self.publish(release.payload().task, step);
+            // What has left now may meet what is still held.
+            let held = self.active.iter().filter(|task| self.phase(task) == Some(Phase::Held));
+            held.for_each(|task| step.effect(Effect::Recheck(*task)));
+        }
+        match &statement {
+            Statement::Checkpoint(checkpoint) => self.cosign(&checkpoint.payload().tre, step),
+            Statement::Recovery(recovery) => self.cosign(&recovery.payload().tre, step),
+            _ => {}
         }
     }
 
@@ -182,6 +222,7 @@ impl Node {
             self.early.entry(task).or_default().push(statement.clone());
             return false;
         }
+        self.write_log(statement, at);
         let task = |tasks: &mut BTreeMap<TaskId, Task>, id: &TaskId, then: &mut dyn FnMut(&mut Task)| {
             if let Some(task) = tasks.get_mut(id) {
                 then(task);
@@ -232,8 +273,41 @@ impl Node {
                 task(&mut self.tasks, &attestation.payload().task, &mut |task| task.take_attestation(attestation));
                 false
             }
+            Statement::Comment(comment) => {
+                let said = comment.payload();
+                if said.to == Readers::Reviewers {
+                    self.private.insert(comment.id());
+                }
+                task(&mut self.tasks, &said.task, &mut |task| task.take_comment(comment));
+                false
+            }
+            Statement::StandingApproval(approval) => {
+                let by = &approval.signer().name;
+                let same = self.standing.iter().filter(|other| other.signer().name == *by);
+                if self.is_here(&approval.payload().tre) && same.count() < STANDING {
+                    self.standing.push(approval.clone());
+                }
+                false
+            }
+            Statement::Recovery(recovery) => {
+                if self.take_recovery(recovery, at) {
+                    self.forget_lost();
+                }
+                false
+            }
+            Statement::Checkpoint(checkpoint) => {
+                self.take_checkpoint(checkpoint, at);
+                false
+            }
+            Statement::Cosignature(cosignature) => {
+                self.take_cosignature(cosignature);
+                false
+            }
             Statement::Release(release) => {
                 let here = self.is_here(&release.payload().tre);
+                if here {
+                    self.count_standing(release);
+                }
                 self.blobs.insert(release.payload().ciphertext);
                 task(&mut self.tasks, &release.payload().task, &mut |task| task.take_release(release, here));
                 false
@@ -255,7 +329,12 @@ fn spoken_of(statement: &Statement) -> Option<TaskId> {
         Statement::Run(run) => Some(run.payload().task),
         Statement::Attestation(attestation) => Some(attestation.payload().task),
         Statement::Release(release) => Some(release.payload().task),
-        Statement::Root(_)
+        Statement::Comment(comment) => Some(comment.payload().task),
+        Statement::StandingApproval(_)
+        | Statement::Recovery(_)
+        | Statement::Checkpoint(_)
+        | Statement::Cosignature(_)
+        | Statement::Root(_)
         | Statement::KeyRecord(_)
         | Statement::Grant(_)
         | Statement::Revocation(_)

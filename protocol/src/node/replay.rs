@@ -1,8 +1,9 @@
 //! After a crash: the node is what its records say, and what is outstanding is done again.
 
+use super::decide::Kept;
 use super::{Effect, Node, Record, Step};
 use crate::ingress::{Statement, Verdict, receive};
-use crate::lifecycle::Event;
+use crate::lifecycle::{Event, Phase};
 use crate::record::submission::TaskId;
 use crate::safes::Tre;
 use crate::safes::admission::{Question, admit};
@@ -70,12 +71,10 @@ impl Node {
                     local.failure = Some(code);
                 }
             }
-            Record::Held { task, outputs, .. } => {
-                self.move_on(task, Event::Hold);
-                if let Some(local) = self.tasks.get_mut(&task).and_then(|known| known.here.as_mut()) {
-                    local.outputs = outputs;
-                }
+            Record::Held { task, outputs, checks, passes, contributors, at, .. } => {
+                self.take_held(task, Kept { outputs, checks, passes, contributors }, at);
             }
+            Record::Rechecked { task, checks, passes } => self.take_checks(task, checks, passes),
             Record::Withheld { task } => {
                 self.move_on(task, Event::Withhold);
                 self.unveil(task);
@@ -114,6 +113,11 @@ impl Node {
     pub fn resume(&mut self, now: u64) -> Step {
         let mut step = Step::default();
         step.effect(Effect::Members);
+        let held = self.active.iter().filter(|task| {
+            self.tasks.get(task).and_then(|known| known.here()).is_some_and(|here| here.phase() == Phase::Held)
+        });
+        held.for_each(|task| step.effect(Effect::Recheck(*task)));
+        self.cosign_again(&mut step);
         self.settle(now, &mut step);
         step
     }

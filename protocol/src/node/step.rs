@@ -2,6 +2,9 @@
 
 use crate::ingress::{Statement, Verified};
 use crate::lifecycle::Phase;
+use crate::record::attestation::ReportSummary;
+use crate::record::checkpoint::{Checkpoint, Cosignature};
+use crate::record::release::Logged;
 use crate::record::run::Run;
 use crate::record::submission::TaskId;
 use crate::safes::admission::{Admission, ComponentFacts};
@@ -40,6 +43,17 @@ pub enum Input {
         /// A code of a fixed vocabulary.
         code: String,
     },
+    /// What the checks say of held outputs has changed, and custody holds the new report: something that was released since meets them.
+    Rechecked {
+        /// The task.
+        task: TaskId,
+        /// What they say now.
+        checks: ReportSummary,
+        /// Whether every rule passes on evidence of the host's own.
+        passes: bool,
+    },
+    /// A member has told everything that it holds: what this node's log may have lost is known.
+    CaughtUp,
     /// Time passed.
     Tick,
 }
@@ -97,6 +111,23 @@ pub enum Record {
         run: crate::wire::id::StatementId,
         /// The outputs' names.
         outputs: BTreeSet<String>,
+        /// What the checks say of them.
+        checks: ReportSummary,
+        /// Whether every rule passes on evidence of the host's own.
+        passes: bool,
+        /// Digest of who stands behind their figures, as custody holds it.
+        contributors: Digest,
+        /// When.
+        at: u64,
+    },
+    /// The checks say something else of what is held.
+    Rechecked {
+        /// The task.
+        task: TaskId,
+        /// What they say.
+        checks: ReportSummary,
+        /// Whether every rule passes.
+        passes: bool,
     },
     /// Every output was rejected.
     Withheld {
@@ -123,8 +154,14 @@ pub enum Effect {
     Execute(Box<Admission>),
     /// Stop a task that may be running.
     Stop(TaskId),
-    /// Open custody, encrypt, and sign the release.
-    Open(Box<Release>),
+    /// Compare held outputs with the ledger again.
+    Recheck(TaskId),
+    /// Open custody, encrypt, and sign the release, which stands in the log as described.
+    Open(Box<Release>, Box<Logged>),
+    /// Sign a checkpoint of the log.
+    Checkpoint(Box<Checkpoint>),
+    /// Cosign a checkpoint of another TRE.
+    Cosign(Cosignature),
     /// Sign a phase statement.
     Report(Report),
     /// Who may connect may have changed.

@@ -3,12 +3,14 @@
 use crate::ingress::Verified;
 use crate::lifecycle::{self, Event, Phase};
 use crate::record;
-use crate::record::attestation::Attestation;
+use crate::record::attestation::{Attestation, ReportSummary};
+use crate::record::comment::Comment;
 use crate::record::run::Run;
 use crate::record::submission::{Submission, TaskId};
 use crate::safes::Refusal;
 use crate::safes::admission::Admission;
 use crate::tre::Release;
+use crate::wire::id::Digest;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// One task.
@@ -19,6 +21,7 @@ pub struct Task {
     pub(super) phases: BTreeMap<String, Verified<record::phase::Phase>>,
     pub(super) runs: BTreeMap<String, Verified<Run>>,
     pub(super) attestations: Vec<Verified<Attestation>>,
+    pub(super) comments: Vec<Verified<Comment>>,
     pub(super) releases: BTreeMap<String, Verified<record::release::Release>>,
 }
 
@@ -31,6 +34,9 @@ pub struct Local {
     pub(super) refusal: Option<Refusal>,
     pub(super) failure: Option<String>,
     pub(super) outputs: BTreeSet<String>,
+    pub(super) checks: Option<ReportSummary>,
+    pub(super) passes: bool,
+    pub(super) contributors: Option<Digest>,
     pub(super) opening: Option<Release>,
     pub(super) reporting: Option<Phase>,
     /// Whether the shell was told to run it since this process began.
@@ -40,6 +46,9 @@ pub struct Local {
 /// The most attestations of one person that are kept for one task: enough to change one's mind. Counted for each person, so that nobody can
 /// fill the room of the data owners.
 const ATTESTATIONS: usize = 16;
+
+/// The most comments of one person that are kept for one task at one TRE.
+const COMMENTS: usize = 64;
 
 impl Task {
     pub(super) fn new(submission: Verified<Submission>, received_here: Option<u64>) -> Self {
@@ -52,6 +61,9 @@ impl Task {
                 refusal: None,
                 failure: None,
                 outputs: BTreeSet::new(),
+                checks: None,
+                passes: false,
+                contributors: None,
                 opening: None,
                 reporting: None,
                 executing: false,
@@ -59,6 +71,7 @@ impl Task {
             phases: BTreeMap::new(),
             runs: BTreeMap::new(),
             attestations: Vec::new(),
+            comments: Vec::new(),
             releases: BTreeMap::new(),
         }
     }
@@ -93,6 +106,12 @@ impl Task {
         &self.attestations
     }
 
+    /// What was said beside the decisions, at every TRE.
+    #[must_use]
+    pub fn comments(&self) -> &[Verified<Comment>] {
+        &self.comments
+    }
+
     /// The release of each TRE that has released.
     #[must_use]
     pub fn releases(&self) -> &BTreeMap<String, Verified<record::release::Release>> {
@@ -122,6 +141,14 @@ impl Task {
         let same = self.attestations.iter().filter(|other| (&other.signer().name, &other.payload().tre) == said);
         if same.count() < ATTESTATIONS {
             self.attestations.push(attestation.clone());
+        }
+    }
+
+    pub(super) fn take_comment(&mut self, comment: &Verified<Comment>) {
+        let said = (&comment.signer().name, &comment.payload().tre);
+        let same = self.comments.iter().filter(|other| (&other.signer().name, &other.payload().tre) == said);
+        if same.count() < COMMENTS {
+            self.comments.push(comment.clone());
         }
     }
 
@@ -182,6 +209,18 @@ impl Local {
     #[must_use]
     pub fn admission(&self) -> Option<&Admission> {
         self.admission.as_ref()
+    }
+
+    /// What the checks say of the held outputs, once there are any.
+    #[must_use]
+    pub fn checks(&self) -> Option<&ReportSummary> {
+        self.checks.as_ref()
+    }
+
+    /// The digest of who stands behind the held outputs, as custody was written; it stands in the log.
+    #[must_use]
+    pub fn contributors(&self) -> Option<Digest> {
+        self.contributors
     }
 
     /// The held outputs' names.

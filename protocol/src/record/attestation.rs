@@ -23,7 +23,8 @@ pub struct Attestation {
     pub commitment: Commitment,
     /// The project statement under whose policy this was decided.
     pub project: StatementId,
-    /// One decision for each output.
+    /// One decision for each output. An output that an earlier attestation decided and that is missing here is open again; with no decision
+    /// at all, the earlier attestation is withdrawn.
     pub decisions: BTreeMap<String, Decision>,
     /// What the checks said (SATRE 3.3.09).
     pub report: ReportSummary,
@@ -68,7 +69,11 @@ impl Payload for Attestation {
     fn check(&self) -> Result<(), Invalid> {
         require_name(&self.tre, "tre")?;
         require_text(&self.report.rules, 100, "report.rules")?;
-        require(!self.decisions.is_empty() && self.decisions.len() <= 50, "decisions", "1 to 50 decisions")?;
+        require(
+            (self.supersedes.is_some() || !self.decisions.is_empty()) && self.decisions.len() <= 50,
+            "decisions",
+            "1 to 50 decisions; none only to withdraw an earlier attestation",
+        )?;
         for (name, decision) in &self.decisions {
             require_name(name, "decisions")?;
             require_text(&decision.reason, 1_000, "decisions.reason")?;

@@ -17,6 +17,8 @@ pub enum Role {
     DataOwner,
     /// Checks outputs for a data owner: signs attestations.
     OutputChecker,
+    /// Runs a TRE's node: signs recoveries.
+    Operator,
 }
 
 impl fmt::Display for Role {
@@ -25,6 +27,7 @@ impl fmt::Display for Role {
             Self::Researcher => "researcher",
             Self::DataOwner => "data-owner",
             Self::OutputChecker => "output-checker",
+            Self::Operator => "operator",
         })
     }
 }
@@ -87,7 +90,7 @@ impl Payload for Grant {
         require(self.datasets.as_ref().is_none_or(|names| names.len() <= 256), "datasets", "at most 256 datasets")?;
         match self.role {
             Role::Researcher => require(self.project.is_some(), "project", "a researcher's grant names the project"),
-            Role::DataOwner | Role::OutputChecker => {
+            Role::DataOwner | Role::OutputChecker | Role::Operator => {
                 require(self.tre.is_some(), "tre", "this role's grant names the TRE")
             }
         }

@@ -19,10 +19,16 @@ pub enum Kind {
     Status,
     /// A project and its policy.
     Project,
+    /// What may be released without a person.
+    StandingApproval,
+    /// A TRE that goes on from a backup.
+    Recovery,
     /// A researcher's task.
     Submission,
     /// A task called back.
     Cancellation,
+    /// A word about a task under review.
+    Comment,
     /// What a TRE says about a task's phase there.
     Phase,
     /// What ran at a TRE, and a commitment to its outputs.
@@ -31,23 +37,32 @@ pub enum Kind {
     Attestation,
     /// What left a TRE, and why it could.
     Release,
+    /// What a TRE's log holds.
+    Checkpoint,
+    /// That a TRE's log only grew.
+    Cosignature,
 }
 
 impl Kind {
     /// Every kind, in the order in which a newcomer should receive them: each needs only earlier ones to be understood.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 17] = [
         Self::Root,
         Self::KeyRecord,
         Self::Grant,
         Self::Revocation,
         Self::Status,
         Self::Project,
+        Self::StandingApproval,
+        Self::Recovery,
         Self::Submission,
         Self::Cancellation,
+        Self::Comment,
         Self::Phase,
         Self::Run,
         Self::Attestation,
         Self::Release,
+        Self::Checkpoint,
+        Self::Cosignature,
     ];
 
     /// The kind's name in content types, topics and files.
@@ -66,6 +81,11 @@ impl Kind {
             Self::Run => "run",
             Self::Attestation => "attestation",
             Self::Release => "release",
+            Self::StandingApproval => "standing-approval",
+            Self::Recovery => "recovery",
+            Self::Comment => "comment",
+            Self::Checkpoint => "checkpoint",
+            Self::Cosignature => "cosignature",
         }
     }
 
@@ -91,9 +111,17 @@ impl Kind {
             | Self::Revocation
             | Self::Status
             | Self::Project
+            | Self::StandingApproval
+            | Self::Recovery
             | Self::Submission
             | Self::Cancellation => true,
-            Self::Phase | Self::Run | Self::Attestation | Self::Release => false,
+            Self::Comment
+            | Self::Phase
+            | Self::Run
+            | Self::Attestation
+            | Self::Release
+            | Self::Checkpoint
+            | Self::Cosignature => false,
         }
     }
 }

@@ -2,6 +2,8 @@
 
 pub mod attestation;
 pub mod cancellation;
+pub mod checkpoint;
+pub mod comment;
 pub mod commitment;
 pub mod grant;
 pub mod key_record;
@@ -10,11 +12,13 @@ pub mod name;
 pub mod payload;
 pub mod phase;
 pub mod project;
+pub mod recovery;
 pub mod release;
 pub mod revocation;
 pub mod root;
 pub mod run;
 pub mod stamp;
+pub mod standing_approval;
 pub mod status;
 pub mod submission;
 

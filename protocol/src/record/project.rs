@@ -82,9 +82,9 @@ impl Payload for Project {
         }
         require(self.disclosure.check().is_ok(), "disclosure", "the thresholds are not sound")?;
         require(
-            (1..=64).contains(&self.egress.approvals),
+            (1..=32).contains(&self.egress.approvals),
             "egress.approvals",
-            "at least one approval, or nothing could ever be held back",
+            "1 to 32 approvals; without one nothing could ever be held back",
         )
     }
 }

@@ -1,12 +1,17 @@
 //! `release`: what left a TRE, to whom, and by whose attestations.
 
+use crate::log::tree::Inclusion;
 use crate::record::Kind;
+use crate::record::attestation::ReportSummary;
 use crate::record::commitment::Commitment;
-use crate::record::name::require_name;
+use crate::record::name::{require_name, require_text};
 use crate::record::payload::{DECADE, Invalid, Payload, require};
 use crate::record::submission::TaskId;
 use crate::wire::id::{Digest, StatementId};
 use serde::{Deserialize, Serialize};
+
+/// The most statements of one kind that a release names: their proofs fit into a statement of 64 KiB.
+const MOST: usize = 32;
 
 /// Signed by the TRE. age does not authenticate a sender; this statement does.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -18,8 +23,14 @@ pub struct Release {
     pub tre: String,
     /// The run statement.
     pub run: StatementId,
-    /// The attestations that let it out, ascending.
+    /// The attestations that let it out, ascending; none where a standing approval did.
     pub attestations: Vec<StatementId>,
+    /// The signatures under the standing approval that let it out, ascending; none where persons decided.
+    pub standing: Vec<StatementId>,
+    /// What the checks said of all that was held (SATRE 3.3.09): what the reviewers saw, or what the standing approval rests on.
+    pub checks: ReportSummary,
+    /// Where the run and what let it out stand in the TRE's log.
+    pub log: Logged,
     /// The project statement whose policy they meet.
     pub project: StatementId,
     /// The status at whose time the quorum was counted.
@@ -36,6 +47,18 @@ pub struct Release {
     pub recipient: String,
 }
 
+/// That a release was written into the TRE's log before anything left, where others have seen it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Logged {
+    /// The checkpoint of the log.
+    pub checkpoint: StatementId,
+    /// The cosignatures under it by other nodes, ascending; none where there are no other nodes.
+    pub cosignatures: Vec<StatementId>,
+    /// Where the run and each attestation, or each signature under the standing approval, stand.
+    pub inclusions: Vec<Inclusion>,
+}
+
 impl Payload for Release {
     const KIND: Kind = Kind::Release;
     const MAX_LIFETIME_SECONDS: u64 = DECADE;
@@ -47,11 +70,20 @@ impl Payload for Release {
     fn check(&self) -> Result<(), Invalid> {
         require_name(&self.tre, "tre")?;
         require(
-            !self.attestations.is_empty()
-                && self.attestations.len() <= 64
-                && self.attestations.is_sorted_by(|a, b| a < b),
+            self.attestations.is_empty() != self.standing.is_empty(),
             "attestations",
-            "1 to 64 attestations, ascending, each once",
+            "persons let it out, or a standing approval",
+        )?;
+        let each_once = |ids: &[StatementId]| ids.len() <= MOST && ids.is_sorted_by(|a, b| a < b);
+        require(each_once(&self.attestations), "attestations", "at most 32, ascending, each once")?;
+        require(each_once(&self.standing), "standing", "at most 32, ascending, each once")?;
+        require(each_once(&self.log.cosignatures), "log.cosignatures", "at most 32, ascending, each once")?;
+        require_text(&self.checks.rules, 100, "checks.rules")?;
+        let proofs = &self.log.inclusions;
+        require(
+            proofs.len() <= MOST + 1 && proofs.iter().all(|proof| proof.path.len() <= 64),
+            "log.inclusions",
+            "at most 33 proofs of at most 64 hashes",
         )?;
         require(
             !self.outputs.is_empty() && self.outputs.len() <= 50 && self.outputs.is_sorted_by(|a, b| a < b),

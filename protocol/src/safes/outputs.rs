@@ -1,8 +1,10 @@
 //! Safe outputs: is each output in its one form, what do the rules say, and which bytes exactly wait for a person? (SATRE 3.3)
 
-use crate::disclosure::canonical::{NotCanonical, canonicalise, parse_csv};
-use crate::disclosure::rules::{Checkable, Report, Verdict, check as check_output, check_count};
-use crate::disclosure::table::{Column, Witnessed};
+use crate::disclosure::check::{Checked, Given, NotReviewable, check_outputs};
+pub use crate::disclosure::check::{Content, SourceFacts};
+use crate::disclosure::contributors::Contributors;
+use crate::disclosure::rules::Report;
+use crate::disclosure::table::Column;
 use crate::record::attestation::ReportSummary;
 use crate::record::commitment::{Commitment, Salt, leaf};
 use crate::record::submission::TaskId;
@@ -13,15 +15,6 @@ use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use thiserror::Error;
-
-/// What a component handed over under one declared name.
-#[derive(Debug)]
-pub enum Produced {
-    /// A table that the host computed (evidence tier T1).
-    Witnessed(Witnessed),
-    /// CSV bytes of the component's own making (T2).
-    Opaque(Vec<u8>),
-}
 
 /// What a reviewer reads beside the outputs. It stays in the TRE.
 #[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -41,22 +34,9 @@ pub enum Unreviewable {
     /// A name that was not declared, or twice.
     #[error("the component wrote an output that was not declared, or one twice")]
     Undeclared,
-    /// No canonical form.
-    #[error("the output `{name}` has no canonical form: {cause}")]
-    Form {
-        /// The declared name.
-        name: String,
-        /// What is in the way; it names places, never content.
-        cause: NotCanonical,
-    },
-    /// A rule refuses it outright: its size, or how many there are.
-    #[error("the output `{name}` is refused: {reason}")]
-    Refused {
-        /// The declared name.
-        name: String,
-        /// The rule's sentence.
-        reason: String,
-    },
+    /// One that has no canonical form, or is refused outright.
+    #[error(transparent)]
+    Not(#[from] NotReviewable),
 }
 
 impl Unreviewable {
@@ -66,8 +46,8 @@ impl Unreviewable {
         match self {
             Self::Nothing => "no-outputs",
             Self::Undeclared => "output-undeclared",
-            Self::Form { .. } => "output-form",
-            Self::Refused { .. } => "output-refused",
+            Self::Not(NotReviewable::Form { .. }) => "output-form",
+            Self::Not(NotReviewable::Refused { .. }) => "output-refused",
         }
     }
 }
@@ -118,6 +98,8 @@ pub struct Held {
     submitter: String,
     project: StatementId,
     outputs: Vec<HeldOutput>,
+    /// Who stands behind the figures of each output, in the order of the outputs.
+    contributors: Vec<Contributors>,
     context: Hidden,
     commitment: Commitment,
 }
@@ -137,49 +119,30 @@ impl fmt::Debug for Hidden {
 /// [`Unreviewable`] when an output cannot be shown to a person as it would leave.
 pub fn check(
     admission: &Admission,
-    produced: Vec<(String, Produced)>,
+    produced: Vec<(String, Content)>,
     context: Context,
     secret: &[u8; 32],
 ) -> Result<Held, Unreviewable> {
-    let policy = &admission.project().disclosure;
-    let count = check_count(produced.len(), policy);
-    if let (Verdict::Refused, Some((name, _))) = (count.verdict, produced.first()) {
-        return Err(Unreviewable::Refused { name: name.clone(), reason: count.reason });
-    }
-    let mut outputs = BTreeMap::new();
-    for (name, produced) in produced {
+    let mut given = BTreeMap::new();
+    for (name, content) in produced {
         let declared = admission.submission().outputs.iter().find(|declared| declared.name == name);
-        let declared = declared.ok_or(Unreviewable::Undeclared)?;
-        let formless = |cause| Unreviewable::Form { name: name.clone(), cause };
-        let (canonical, report) = match &produced {
-            Produced::Witnessed(witnessed) => {
-                let canonical = canonicalise(&witnessed.table, &policy.form(None)).map_err(formless)?;
-                let report = check_output(&Checkable::Witnessed { canonical: &canonical, witnessed }, policy);
-                (canonical, report)
-            }
-            Produced::Opaque(bytes) => {
-                let table = parse_csv(bytes).map_err(formless)?;
-                let canonical = canonicalise(&table, &policy.form(declared.columns.clone())).map_err(formless)?;
-                let report = check_output(&Checkable::Opaque { canonical: &canonical }, policy);
-                (canonical, report)
-            }
-        };
-        if report.verdict == Verdict::Refused {
-            let refused = report.findings.iter().find(|finding| finding.verdict == Verdict::Refused);
-            let reason = refused.map_or_else(|| report.summary.clone(), |finding| finding.reason.clone());
-            return Err(Unreviewable::Refused { name, reason });
-        }
-        let schema = canonical.schema().to_vec();
-        let (_, bytes) = canonical.into_parts();
-        let output = HeldOutput { salt: Salt::derive(secret, &name), name: name.clone(), schema, bytes, report };
-        if outputs.insert(name, output).is_some() {
+        let columns = declared.ok_or(Unreviewable::Undeclared)?.columns.clone();
+        if given.insert(name.clone(), Given { name, columns, content }).is_some() {
             return Err(Unreviewable::Undeclared);
         }
     }
-    if outputs.is_empty() {
+    if given.is_empty() {
         return Err(Unreviewable::Nothing);
     }
-    let outputs: Vec<HeldOutput> = outputs.into_values().collect();
+    let checked = check_outputs(given.into_values().collect(), &admission.project().disclosure)?;
+    let (outputs, contributors): (Vec<HeldOutput>, Vec<Contributors>) = checked
+        .into_iter()
+        .map(|Checked { name, canonical, report, contributors }| {
+            let schema = canonical.schema().to_vec();
+            let (_, bytes) = canonical.into_parts();
+            (HeldOutput { salt: Salt::derive(secret, &name), name, schema, bytes, report }, contributors)
+        })
+        .unzip();
     Ok(Held {
         task: admission.task(),
         tre: admission.tre().to_owned(),
@@ -187,6 +150,7 @@ pub fn check(
         project: admission.project_statement(),
         commitment: commit(&outputs),
         outputs,
+        contributors,
         context: Hidden(context),
     })
 }
@@ -203,6 +167,8 @@ struct AtRest {
     submitter: String,
     project: StatementId,
     outputs: Vec<HeldOutput>,
+    /// [`Contributors::to_bytes`] of each.
+    contributors: Vec<serde_bytes::ByteBuf>,
     context: Context,
 }
 
@@ -221,6 +187,7 @@ impl Held {
             submitter: self.submitter.clone(),
             project: self.project,
             outputs: self.outputs.clone(),
+            contributors: self.contributors.iter().map(|one| serde_bytes::ByteBuf::from(one.to_bytes())).collect(),
             context: self.context.0.clone(),
         };
         let mut bytes = Vec::new();
@@ -237,6 +204,9 @@ impl Held {
         let names: BTreeSet<&String> = at_rest.outputs.iter().map(|output| &output.name).collect();
         let same =
             at_rest.task == *task && names.len() == at_rest.outputs.len() && commit(&at_rest.outputs) == *commitment;
+        let contributors: Option<Vec<Contributors>> =
+            at_rest.contributors.iter().map(|bytes| Contributors::from_bytes(bytes)).collect();
+        let contributors = contributors.filter(|found| found.len() == at_rest.outputs.len()).ok_or(Tampered)?;
         if !same {
             return Err(Tampered);
         }
@@ -246,6 +216,7 @@ impl Held {
             submitter: at_rest.submitter,
             project: at_rest.project,
             outputs: at_rest.outputs,
+            contributors,
             context: Hidden(at_rest.context),
             commitment: *commitment,
         })
@@ -279,6 +250,40 @@ impl Held {
     #[must_use]
     pub fn outputs(&self) -> &[HeldOutput] {
         &self.outputs
+    }
+
+    /// Each output with those who stand behind its figures.
+    pub fn contributors(&self) -> impl Iterator<Item = (&HeldOutput, &Contributors)> {
+        self.outputs.iter().zip(&self.contributors)
+    }
+
+    /// SHA-256 over all that [`Held::contributors`] says, in the layout at rest: what the TRE's log keeps of it.
+    #[must_use]
+    pub fn contributors_digest(&self) -> Digest {
+        let each = self.contributors.iter().map(|one| Digest::of(&one.to_bytes()).0);
+        Digest::of(&each.collect::<Vec<_>>().concat())
+    }
+
+    /// The same outputs with other reports, one for each in their order; fewer change nothing. The commitment binds bytes, not reports: what
+    /// the rules say may change while outputs wait.
+    #[must_use]
+    pub fn with_reports(mut self, reports: Vec<Report>) -> Self {
+        for (output, report) in self.outputs.iter_mut().zip(reports) {
+            output.report = report;
+        }
+        self
+    }
+
+    /// What an attestation and a release say of the checks.
+    #[must_use]
+    pub fn checks(&self) -> ReportSummary {
+        summarise(&self.outputs)
+    }
+
+    /// Whether every rule passes for every output, on evidence of the host's own.
+    #[must_use]
+    pub fn passes(&self) -> bool {
+        self.outputs.iter().all(|output| output.report.passes())
     }
 
     /// The outputs' names.

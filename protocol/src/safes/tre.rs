@@ -17,6 +17,8 @@ pub struct Tre {
     pub waiting: usize,
     /// The largest component, in bytes.
     pub component_bytes: u64,
+    /// How many other nodes must have cosigned the log before anything leaves; fewer where there are fewer.
+    pub cosignatures: u64,
 }
 
 impl Tre {

@@ -105,12 +105,12 @@ impl Roster {
         }
     }
 
-    /// Who may make a first grant: root persons make data owners and checkers, data owners make checkers and researchers at their
+    /// Who may make a first grant: root persons make data owners, operators and checkers, data owners make checkers and researchers at their
     /// own TRE, a project's admins make its researchers.
     fn may_grant(&self, grantor: &str, grant: &Grant, wanted: &Wanted<'_>, at: u64) -> bool {
         let at_own_tre = || grant.tre.as_deref() == Some(wanted.tre) && self.is_data_owner(grantor, wanted.tre, at);
         match wanted.role {
-            Role::DataOwner => self.is_root_person(grantor),
+            Role::DataOwner | Role::Operator => self.is_root_person(grantor),
             Role::OutputChecker => self.is_root_person(grantor) || at_own_tre(),
             Role::Researcher => {
                 wanted.project.is_some_and(|project| project.admins.iter().any(|admin| admin == grantor))

@@ -12,8 +12,10 @@ pub enum Tally {
     },
     /// Enough persons approved and nobody rejected.
     Approved,
-    /// A person rejected it; one is enough.
+    /// A person rejected it, and nobody approved; one is enough.
     Vetoed,
+    /// One person rejected it and another approved: nothing leaves, and nothing is decided until one of them changes the decision.
+    Conflict,
 }
 
 /// Counts one decision per person. `votes` are (person, approves); a person who votes both ways has rejected.
@@ -24,7 +26,7 @@ pub fn tally<'a>(votes: impl IntoIterator<Item = (&'a str, bool)>, needed: u64) 
         *vote &= approves;
     }
     if by_person.values().any(|approves| !approves) {
-        return Tally::Vetoed;
+        return if by_person.values().any(|approves| *approves) { Tally::Conflict } else { Tally::Vetoed };
     }
     let persons: BTreeSet<_> = by_person.keys().collect();
     match needed.saturating_sub(persons.len() as u64) {
@@ -43,7 +45,8 @@ mod tests {
         assert_eq!(tally([("a", true)], 1), Tally::Approved);
         assert_eq!(tally([("a", true), ("a", true)], 2), Tally::Open { missing: 1 });
         assert_eq!(tally([("a", true), ("b", true)], 2), Tally::Approved);
-        assert_eq!(tally([("a", true), ("b", false)], 1), Tally::Vetoed);
+        assert_eq!(tally([("a", false)], 2), Tally::Vetoed);
+        assert_eq!(tally([("a", true), ("b", false)], 1), Tally::Conflict);
         assert_eq!(tally([("a", true), ("a", false)], 1), Tally::Vetoed);
     }
 }

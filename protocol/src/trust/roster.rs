@@ -170,7 +170,12 @@ impl Roster {
             | Statement::Phase(_)
             | Statement::Run(_)
             | Statement::Attestation(_)
-            | Statement::Release(_) => {}
+            | Statement::Release(_)
+            | Statement::StandingApproval(_)
+            | Statement::Recovery(_)
+            | Statement::Comment(_)
+            | Statement::Checkpoint(_)
+            | Statement::Cosignature(_) => {}
         }
     }
 

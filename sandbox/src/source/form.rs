@@ -8,8 +8,8 @@ use std::borrow::Cow;
 
 /// Integers tell whose they are from this size on: five digits.
 const TELLING_INTEGER: u64 = 10_000;
-/// Fractions tell from this many significant digits on.
-const TELLING_DIGITS: usize = 6;
+/// Fractions tell from as many significant digits on.
+const TELLING_DIGITS: usize = 5;
 /// Texts tell from this many characters on.
 const TELLING_CHARACTERS: usize = 4;
 
@@ -207,10 +207,10 @@ mod tests {
 
     #[test]
     fn small_counts_and_short_words_tell_nothing() {
-        for dull in ["1", "9999", "-9999.0", "72.5", "0.00012", "123.45", "abc", "éüö"] {
+        for dull in ["1", "9999", "-9999.0", "72.5", "0.00012", "123.4", "abc", "éüö"] {
             assert!(!text(dull).is_telling(), "{dull}");
         }
-        for telling in ["10000", "-10000", "123.456", "0.00123456", "abcd", "0123", "2020-01-05"] {
+        for telling in ["10000", "-10000", "123.45", "0.0012345", "abcd", "0123", "2020-01-05"] {
             assert!(text(telling).is_telling(), "{telling}");
         }
     }

@@ -24,7 +24,7 @@ fn database(folder: &TempDir, tables: &[&str], subject: &str) -> Arc<dyn Databas
 
 /// Birth, month, weight, postcode and day of admission of a person.
 fn person(id: u32) -> (u32, u32, f64, String, String) {
-    let weight = 40.0 + f64::from(id * 7919 % 60_000) / 1_000.0;
+    let weight = f64::from(40_000 + id * 7919 % 60_000) / 1_000.0;
     let postcode = format!("AB{} {}XY", id % 97, id % 9);
     (1930 + id * 31 % 70, 1 + id % 12, weight, postcode, format!("2021-{:02}-{:02}", 1 + id % 12, 1 + id % 28))
 }

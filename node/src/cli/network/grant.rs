@@ -62,6 +62,7 @@ enum RoleName {
     Researcher,
     DataOwner,
     OutputChecker,
+    Operator,
 }
 
 /// Grants.
@@ -74,6 +75,7 @@ pub(crate) fn run(args: Args, speak: &Speak) -> anyhow::Result<()> {
             RoleName::Researcher => Role::Researcher,
             RoleName::DataOwner => Role::DataOwner,
             RoleName::OutputChecker => Role::OutputChecker,
+            RoleName::Operator => Role::Operator,
         },
         project: args.project,
         tre: args.tre,
@@ -165,7 +167,7 @@ fn may_grant(desk: &Desk<'_>, grantor: &str, grant: &Grant, tre: &str, project: 
     let owns = || grant.tre.as_deref() == Some(tre) && roster.is_data_owner(grantor, tre, desk.now);
     let Some(parent) = grant.parent else {
         return match grant.role {
-            Role::DataOwner => roster.is_root_person(grantor),
+            Role::DataOwner | Role::Operator => roster.is_root_person(grantor),
             Role::OutputChecker => roster.is_root_person(grantor) || owns(),
             Role::Researcher => {
                 project.is_some_and(|project| project.admins.iter().any(|admin| admin == grantor)) || owns()
@@ -194,7 +196,7 @@ fn refusal(desk: &Desk<'_>, grantor: &str, grant: &Grant) -> anyhow::Error {
     };
     let mut could: BTreeSet<String> = grant.tre.iter().flat_map(|tre| owners(tre)).collect();
     match grant.role {
-        Role::DataOwner => could = BTreeSet::new(),
+        Role::DataOwner | Role::Operator => could = BTreeSet::new(),
         Role::OutputChecker => {}
         Role::Researcher => {
             let projects = roster.projects();

@@ -3,7 +3,7 @@
 use super::*;
 use crate::disclosure::canonical::{canonicalise, parse_csv};
 use crate::disclosure::contributors::Contributors;
-use crate::disclosure::table::{Column, Table};
+use crate::disclosure::table::{Cell, CellType, Column, Evidence, Measure, Role, Table};
 use proptest::prelude::*;
 
 /// Evidence that every rule accepts: 40 subjects of a similar size.
