@@ -171,6 +171,17 @@ async fn groups_are_capped() {
     ask(STATISTICS, &parameters, &["count"], Limits { groups: 1_000, ..Limits::default() }).await.unwrap();
 }
 
+#[tokio::test]
+async fn threat_27_what_tables_keep_of_their_contributors_is_capped() {
+    // two tables of 1,000 subjects: each subject takes 33 bytes, and its place in a set 4
+    let parameters = [("table", "visits"), ("analysis", "count,mean"), ("column", "cost"), ("by", "sex")];
+    let with = |contributor_bytes| Limits { contributor_bytes, ..Limits::default() };
+    let failure = ask(STATISTICS, &parameters, &["count", "mean"], with(50_000)).await.unwrap_err();
+    assert_eq!(failure.kind(), FailureKind::Returned);
+    assert!(failure.log_for_reviewer().iter().any(|line| line.contains("more subjects behind the witnessed tables")));
+    ask(STATISTICS, &parameters, &["count", "mean"], with(100_000)).await.unwrap();
+}
+
 /// Opens connections until the host has no more room for them.
 const FLOOD: &str = r#"(component
     (import "quintes:analysis/types@0.1.0" (instance $types

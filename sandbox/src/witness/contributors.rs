@@ -3,6 +3,7 @@
 //! One set for each group and source of figures, however many columns share it. The sets together have at most one entry for each pair of a
 //! group and a subject and each source, so memory grows as the pairs do.
 
+use super::key::index;
 use crate::value::Value;
 use std::fmt;
 
@@ -83,29 +84,12 @@ pub(super) struct Sets {
 }
 
 impl Sets {
-    /// Puts the pairs (group, subject) in order.
-    pub(super) fn new(groups: usize, pairs: &[(u32, u32)]) -> Self {
-        let at = super::key::index;
-        let mut starts = vec![0_usize; groups + 1];
-        for (group, _) in pairs {
-            starts[at(*group) + 1] += 1;
-        }
-        for group in 0..groups {
-            starts[group + 1] += starts[group];
-        }
-        let mut next = starts.clone();
-        let mut members = vec![(0, 0); pairs.len()];
-        for (pair, (group, subject)) in (0..).zip(pairs) {
-            let place = &mut next[at(*group)];
-            members[*place] = (*subject, pair);
-            *place += 1;
-        }
-        for group in 0..groups {
-            let members = &mut members[starts[group]..starts[group + 1]];
-            if !members.is_sorted() {
-                members.sort_unstable();
-            }
-        }
+    /// Puts the pairs (group, subject) in order, by counting: first by subject, then by group.
+    pub(super) fn new(groups: usize, subjects: usize, pairs: &[(u32, u32)]) -> Self {
+        let by_subject = pairs.iter().zip(0..).map(|((_, subject), pair)| (*subject, pair));
+        let (_, by_subject) = in_order(subjects, pairs.len(), by_subject);
+        let by_group = by_subject.iter().map(|pair| (pairs[index(*pair)].0, (pairs[index(*pair)].1, *pair)));
+        let (starts, members) = in_order(groups, pairs.len(), by_group);
         Self { starts, members, sets: Vec::new(), first: 0 }
     }
 
@@ -139,4 +123,25 @@ impl Sets {
     pub(super) fn finish(self) -> Vec<Vec<u32>> {
         self.sets
     }
+}
+
+/// A counting sort: the items by their key, in the order in which they came, and where each key's items begin and end.
+fn in_order<T: Copy + Default>(
+    keys: usize,
+    length: usize,
+    items: impl Iterator<Item = (u32, T)> + Clone,
+) -> (Vec<usize>, Vec<T>) {
+    let mut starts = vec![0_usize; keys + 1];
+    items.clone().for_each(|(key, _)| starts[index(key) + 1] += 1);
+    for key in 0..keys {
+        starts[key + 1] += starts[key];
+    }
+    let mut next = starts.clone();
+    let mut sorted = vec![T::default(); length];
+    for (key, item) in items {
+        let place = &mut next[index(key)];
+        sorted[*place] = item;
+        *place += 1;
+    }
+    (starts, sorted)
 }

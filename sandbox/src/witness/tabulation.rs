@@ -216,7 +216,7 @@ impl Tabulation {
         order.sort_unstable();
         let mut rows = Vec::with_capacity(group_count);
         let mut evidence = Vec::with_capacity(group_count);
-        let mut sets = Sets::new(group_count, &self.made_of_pair);
+        let mut sets = Sets::new(group_count, self.subjects.len(), &self.made_of_pair);
         let mut of = Vec::with_capacity(group_count);
         for (_, codes, group) in order {
             let mut row: Vec<Value> =
