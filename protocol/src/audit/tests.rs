@@ -4,19 +4,22 @@ use super::{Fate, Report, Verdict, verify};
 use crate::delivery::Delivery;
 use crate::disclosure::policy::Policy;
 use crate::ingress::{Statement, Verified, founding_network, receive};
-use crate::record::Payload;
+use crate::log::tree::Log;
 use crate::record::attestation::{Attestation, Decision};
+use crate::record::checkpoint::{Checkpoint, Cosignature};
 use crate::record::grant::{Grant, Role};
 use crate::record::key_record::{HolderKind, KeyRecord};
 use crate::record::project::{Egress, Project};
+use crate::record::release::Logged;
 use crate::record::root::{Root, RootKey};
 use crate::record::run::Run;
 use crate::record::stamp::{Stamp, sign};
 use crate::record::status::Status;
 use crate::record::submission::{DeclaredOutput, Submission, TABLE};
+use crate::record::{Kind, Payload};
 use crate::safes::Tre;
 use crate::safes::admission::{ComponentFacts, Question, admit};
-use crate::safes::outputs::{Context, Held, Produced, check, summarise};
+use crate::safes::outputs::{Content, Context, Held, SourceFacts, check, summarise};
 use crate::tre::{Case, Outcome, decide};
 use crate::trust::roster::Roster;
 use crate::wire::codec;
@@ -155,6 +158,7 @@ impl World {
             running: 1,
             waiting: 1,
             component_bytes: 100,
+            cosignatures: 0,
         };
         let question = Question {
             submission,
@@ -166,7 +170,9 @@ impl World {
             now: NOW + 11,
         };
         let admission = admit(&question).unwrap().unwrap();
-        let produced = |name: &str, text: &str| (name.to_owned(), Produced::Opaque(text.as_bytes().to_vec()));
+        let produced = |name: &str, text: &str| {
+            (name.to_owned(), Content::Opaque { bytes: text.as_bytes().to_vec(), source: SourceFacts::default() })
+        };
         let produced = vec![produced("kept", "n\n3\n"), produced("shown", &format!("site,n\n{tre},1200\n"))];
         let held = check(&admission, produced, Context::default(), &Digest::of(tre.as_bytes()).0).unwrap();
         let run = Run {
@@ -187,14 +193,39 @@ impl World {
             run: &run,
             outputs: &held.names(),
             attestations: &[attestation],
+            checks: &held.checks(),
+            standing: None,
             data_owners: Some(&here.data_owners),
             roster: &self.roster,
             now: NOW + 40,
         };
         let Outcome::Release(release) = decide(&case).unwrap() else { panic!("a release") };
         let delivery = Delivery::of(&held, &release);
-        self.sign(&release.statement(Digest::of(b"ciphertext"), 10), tre, NOW + 40);
+        let logged = self.log(&release, tre);
+        self.sign(&release.statement(logged, Digest::of(b"ciphertext"), 10), tre, NOW + 40);
         self.deliveries.insert(tre.to_owned(), delivery.to_bytes());
+    }
+
+    /// The TRE's log, with a checkpoint that the other TRE has cosigned.
+    fn log(&mut self, release: &crate::tre::Release, tre: &str) -> Logged {
+        let mut log = Log::default();
+        for (kind, id) in [Kind::Run, Kind::Attestation].into_iter().zip(release.grounds()) {
+            log.push_statement(&id, kind, NOW + 35);
+        }
+        let checkpoint = Checkpoint {
+            tre: tre.to_owned(),
+            epoch: 0,
+            size: log.len(),
+            root: log.root(),
+            previous: None,
+            previous_size: 0,
+            proof: Vec::new(),
+        };
+        let checkpoint = self.sign(&checkpoint, tre, NOW + 36).id();
+        let other = if tre == "a" { "b" } else { "a" };
+        let cosignature = self.sign(&Cosignature { tre: tre.to_owned(), checkpoint }, other, NOW + 37).id();
+        let inclusions = release.grounds().filter_map(|id| log.inclusion(&id, log.len())).collect();
+        Logged { checkpoint, cosignatures: vec![cosignature], inclusions }
     }
 
     fn attest(&self, held: &Held, run: &Verified<Run>, project: StatementId) -> Attestation {

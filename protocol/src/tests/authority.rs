@@ -30,6 +30,7 @@ fn the_matrix_is_exactly_this() {
     let allowed = |person: &str, role: Role, project: &str, tre: &str| match role {
         Role::DataOwner => matches!((person, tre), ("olga" | "otto", "north") | ("oda", "south")),
         Role::OutputChecker => (person, tre) == ("carl", "north"),
+        Role::Operator => false,
         Role::Researcher => (person, project) == ("ruth", "study"),
     };
     let mut yes = 0;

@@ -5,6 +5,7 @@ use crate::ingress::{Statement, Verified};
 use crate::lifecycle::Phase;
 use crate::node::{Effect, Input, Node, Record, Step};
 use crate::record::cancellation::Cancellation;
+use crate::record::checkpoint::Cosignature;
 use crate::record::payload::DAY;
 use crate::record::submission::{Submission, TaskId};
 use crate::safes::admission::ComponentFacts;
@@ -29,6 +30,7 @@ impl Shell {
         for bytes in shell.world.statements.clone() {
             shell.say(&bytes);
         }
+        shell.input(Input::CaughtUp);
         shell.input(Input::Component { digest: Digest::of(b"component"), facts: ComponentFacts::Usable });
         shell
     }
@@ -60,12 +62,24 @@ impl Shell {
                     let bytes = self.world.sign(&phase, "north", START, super::world::LONG);
                     self.say(&bytes);
                 }
-                Effect::Open(release) => {
-                    let said = release.statement(Digest::of(b"ciphertext"), 10);
+                Effect::Open(release, logged) => {
+                    let said = release.statement(*logged, Digest::of(b"ciphertext"), 10);
                     let bytes = self.world.sign(&said, "north", NOW, super::world::LONG);
                     self.say(&bytes);
                 }
-                Effect::Obtain(_) | Effect::Execute(_) | Effect::Stop(_) | Effect::Members => {}
+                Effect::Checkpoint(checkpoint) => {
+                    let bytes = self.world.sign(checkpoint.as_ref(), "north", START, super::world::LONG);
+                    let cosignature = Cosignature { tre: "north".to_owned(), checkpoint: StatementId::of(&bytes) };
+                    let cosigned = self.world.sign(&cosignature, "hub", NOW, super::world::LONG);
+                    self.say(&bytes);
+                    self.say(&cosigned);
+                }
+                Effect::Obtain(_)
+                | Effect::Execute(_)
+                | Effect::Stop(_)
+                | Effect::Recheck(_)
+                | Effect::Cosign(_)
+                | Effect::Members => {}
             }
         }
     }
@@ -164,6 +178,7 @@ fn a_cancellation_that_comes_before_its_task_or_its_grant_is_remembered() {
     let mut world = World::new();
     let grant = world.statements.iter().find(|bytes| StatementId::of(bytes) == world.grants["otto"]).unwrap().clone();
     let mut node = Node::new(world.network, Some(World::tre("north")));
+    node.handle(Input::CaughtUp, START);
     for bytes in world.statements.iter().filter(|bytes| **bytes != grant) {
         feed(&mut node, bytes, NOW);
     }
@@ -238,10 +253,11 @@ fn a_restarted_node_does_again_what_was_outstanding_and_nothing_else() {
     let submission = shell.submit("one");
     let replay = |shell: &Shell| {
         let mut node = Node::replay(shell.world.network, Some(World::tre("north")), shell.records.clone()).unwrap();
-        let step = node.resume(NOW);
+        let forgetful = node.resume(NOW);
+        assert_eq!((executes(&forgetful), opens(&forgetful)), (0, 0), "it may have forgotten something");
+        let step = node.handle(Input::CaughtUp, NOW);
         (node, step)
     };
-    let executes = |step: &Step| step.effects.iter().filter(|effect| matches!(effect, Effect::Execute(_))).count();
     let (_, step) = replay(&shell);
     assert_eq!((executes(&step), step.records.len()), (1, 0), "the run begins again, and needs no new record");
     let (_, yes) = shell.hold(&submission);
@@ -252,9 +268,18 @@ fn a_restarted_node_does_again_what_was_outstanding_and_nothing_else() {
         let step = feed(&mut shell.node, said.bytes(), NOW);
         shell.records.extend(step.records);
     }
-    let (_, step) = replay(&shell);
-    let opens = step.effects.iter().filter(|effect| matches!(effect, Effect::Open(_))).count();
-    assert_eq!((executes(&step), opens), (0, 1), "custody is opened again");
+    let (mut node, step) = replay(&shell);
+    assert_eq!((executes(&step), opens(&step)), (0, 0), "others have not seen in the log why it may leave");
+    let step = shell.world.attend(&mut node, step, NOW);
+    assert_eq!((executes(&step), opens(&step)), (0, 1), "custody is opened again");
+}
+
+fn executes(step: &Step) -> usize {
+    step.effects.iter().filter(|effect| matches!(effect, Effect::Execute(_))).count()
+}
+
+fn opens(step: &Step) -> usize {
+    step.effects.iter().filter(|effect| matches!(effect, Effect::Open(..))).count()
 }
 
 /// It was started in time; only the machine was slow.
@@ -262,6 +287,7 @@ fn a_restarted_node_does_again_what_was_outstanding_and_nothing_else() {
 fn a_run_that_a_crash_cut_short_begins_again_although_the_task_has_expired() {
     let mut world = World::new();
     let mut node = Node::new(world.network, Some(World::tre("north")));
+    node.handle(Input::CaughtUp, START);
     let mut records = Vec::new();
     for bytes in &world.statements {
         records.extend(feed(&mut node, bytes, NOW).records);
@@ -271,10 +297,12 @@ fn a_run_that_a_crash_cut_short_begins_again_although_the_task_has_expired() {
     let submission = world.submit_for(&World::task("ruth"), "ruth", 60);
     records.extend(feed(&mut node, submission.bytes(), START + 55).records);
     let mut again = Node::replay(world.network, Some(World::tre("north")), records.clone()).unwrap();
-    let step = again.resume(START + 500);
+    again.resume(START + 500);
+    let step = again.handle(Input::CaughtUp, START + 500);
     assert!(step.effects.iter().any(|effect| matches!(effect, Effect::Execute(_))));
     let mut stale = Node::replay(world.network, Some(World::tre("north")), records).unwrap();
-    let step = stale.resume(START + DAY);
+    stale.resume(START + DAY);
+    let step = stale.handle(Input::CaughtUp, START + DAY);
     assert!(
         !step.effects.iter().any(|effect| matches!(effect, Effect::Execute(_))),
         "while trust is stale nothing starts"

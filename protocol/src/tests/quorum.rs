@@ -1,6 +1,6 @@
 //! Who counts and who does not: each way in which an approval is worth nothing, and what one no is worth.
 
-use super::world::{NOW, START, World, other_commitment, other_task, recipient};
+use super::world::{NOW, START, World, nowhere, other_commitment, other_task, recipient};
 use crate::ingress::Verified;
 use crate::record::attestation::{Attestation, Decision};
 use crate::record::grant::Role;
@@ -51,6 +51,8 @@ impl Review {
             run: &self.run,
             outputs: &self.held.names(),
             attestations: &self.said,
+            checks: &self.held.checks(),
+            standing: None,
             data_owners: Some(&World::tre("north").data_owners),
             roster: &self.world.roster,
             now,
@@ -89,7 +91,7 @@ fn two_owners_release_exactly_what_they_approved() {
     assert_eq!(release.outputs(), &review.held.names());
     assert_eq!(release.commitment(), review.held.commitment());
     assert_eq!(release.recipient(), recipient("ruth"));
-    let statement = release.statement(crate::wire::id::Digest::of(b"ciphertext"), 10);
+    let statement = release.statement(nowhere(), crate::wire::id::Digest::of(b"ciphertext"), 10);
     let mut sorted = ids.to_vec();
     sorted.sort_unstable();
     assert_eq!(statement.attestations, sorted);
@@ -213,10 +215,9 @@ fn an_approval_of_an_earlier_version_of_the_project_does_not_count_and_a_rejecti
     review.world.cosign(&World::project(2), "otto");
     let Ok(Outcome::Open { missing }) = review.decide(NOW) else { panic!("open") };
     assert_eq!(missing, BTreeMap::from([("first".to_owned(), 2), ("second".to_owned(), 0)]));
-    let again = review.draft(&YES);
-    review.say(&again, "olga");
-    let mut first = again;
+    let mut first = review.draft(&YES);
     first.decisions.remove("second");
+    review.say(&first, "olga");
     review.say(&first, "otto");
     let Ok(Outcome::Release(release)) = review.decide(NOW) else { panic!("a release") };
     assert_eq!(release.outputs().iter().collect::<Vec<_>>(), ["first"], "the no under version 1 still stands");
@@ -228,18 +229,17 @@ fn one_no_is_enough_and_only_its_own_person_can_take_it_back() {
     let (yes, no) = (review.draft(&YES), review.draft(&[("first", false), ("second", true)]));
     review.say(&yes, "olga");
     let rejected = review.say(&no, "otto");
-    let Ok(Outcome::Release(release)) = review.decide(NOW) else { panic!("a release") };
-    assert_eq!(release.outputs().iter().collect::<Vec<_>>(), ["second"]);
+    let conflict = BTreeMap::from([("first".to_owned(), 1), ("second".to_owned(), 0)]);
+    let conflict = Ok(Outcome::Open { missing: conflict });
+    assert_eq!(review.decide(NOW), conflict, "two persons disagree, and nothing leaves");
 
     let mut by_another = yes.clone();
     by_another.supersedes = Some(rejected);
     review.say(&by_another, "olga");
-    let Ok(Outcome::Release(release)) = review.decide(NOW) else { panic!("a release") };
-    assert_eq!(release.outputs().len(), 1, "nobody takes back another person's no");
+    assert_eq!(review.decide(NOW), conflict, "nobody takes back another person's no");
 
     review.say(&yes, "otto");
-    let Ok(Outcome::Release(release)) = review.decide(NOW) else { panic!("a release") };
-    assert_eq!(release.outputs().len(), 1, "a yes beside the no is not a yes instead of it");
+    assert_eq!(review.decide(NOW), conflict, "a yes beside the no is not a yes instead of it");
 
     let mut instead = yes;
     instead.supersedes = Some(rejected);
@@ -249,16 +249,50 @@ fn one_no_is_enough_and_only_its_own_person_can_take_it_back() {
 }
 
 #[test]
-fn what_was_superseded_counts_no_more() {
+fn a_no_that_nobody_contradicts_leaves_the_rest_to_be_released() {
+    let mut review = Review::new();
+    let mut some = review.draft(&YES);
+    some.decisions.remove("first");
+    review.say(&some, "olga");
+    let no = review.draft(&[("first", false), ("second", true)]);
+    review.say(&no, "otto");
+    let Ok(Outcome::Release(release)) = review.decide(NOW) else { panic!("a release") };
+    assert_eq!(release.outputs().iter().collect::<Vec<_>>(), ["second"]);
+}
+
+#[test]
+fn what_was_superseded_or_withdrawn_counts_no_more() {
     let mut review = Review::new();
     let yes = review.draft(&YES);
-    review.say(&yes, "olga");
+    let olgas = review.say(&yes, "olga");
     let first = review.say(&yes, "otto");
     assert_eq!(review.missing(), 0);
     let mut no = review.draft(&[("first", false), ("second", false)]);
     no.supersedes = Some(first);
     review.say(&no, "otto");
+    assert_eq!(review.missing(), 1, "they disagree");
+    let mut withdrawn = review.draft(&[]);
+    withdrawn.supersedes = Some(olgas);
+    review.say(&withdrawn, "olga");
     assert_eq!(review.decide(NOW), Ok(Outcome::Withhold));
+}
+
+/// What another release has revealed since is a new doubt.
+#[test]
+fn an_approval_of_other_findings_counts_for_nothing_and_a_rejection_does() {
+    let mut review = Review::new();
+    let mut yes = review.draft(&YES);
+    review.say(&yes, "olga");
+    yes.report.findings = crate::wire::id::Digest::of(b"other findings");
+    review.say(&yes, "otto");
+    assert_eq!(review.missing(), 1);
+    let mut no = yes.clone();
+    no.decisions.values_mut().for_each(|decision| decision.approve = false);
+    review.say(&no, "otto");
+    assert_eq!(
+        review.decide(NOW),
+        Ok(Outcome::Open { missing: ["first", "second"].map(|name| (name.to_owned(), 1)).into() })
+    );
 }
 
 #[test]

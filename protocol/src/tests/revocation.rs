@@ -5,6 +5,7 @@ use crate::ingress::{Ignored, Statement, Verdict, Verified, receive};
 use crate::lifecycle::Phase;
 use crate::node::{Effect, Input, Node};
 use crate::record::payload::DAY;
+use crate::record::release::Logged;
 use crate::record::submission::Submission;
 use crate::safes::Refusal;
 use crate::safes::admission::ComponentFacts;
@@ -100,26 +101,27 @@ fn it_is_stopped_also_when_the_task_has_expired_or_trust_is_stale() {
 }
 
 /// `north` with outputs of a task that two owners have approved: custody is being opened.
-fn opening() -> (World, Node, Verified<Submission>, crate::tre::Release) {
+fn opening() -> (World, Node, Verified<Submission>, (crate::tre::Release, Logged)) {
     let (mut world, mut node, submission) = running();
     let (held, run) = world.hold(&submission);
     let yes = world.attestation(&held, &run, &[("first", true), ("second", true)]);
     let held_step = node.handle(Input::Held { held: Box::new(held), run: Box::new(run) }, NOW);
-    assert!(!held_step.effects.iter().any(|effect| matches!(effect, Effect::Open(_))));
+    assert!(!held_step.effects.iter().any(|effect| matches!(effect, Effect::Open(..))));
     let mut release = None;
     for by in ["olga", "otto"] {
         let attestation = world.attest(&yes, by);
-        for effect in feed(&mut node, attestation.bytes(), NOW).effects {
-            if let Effect::Open(open) = effect {
-                release = Some(*open);
+        let step = feed(&mut node, attestation.bytes(), NOW);
+        for effect in world.attend(&mut node, step, NOW).effects {
+            if let Effect::Open(open, logged) = effect {
+                release = Some((*open, *logged));
             }
         }
     }
     (world, node, submission, release.expect("two owners approved"))
 }
 
-fn released(world: &mut World, node: &mut Node, release: &crate::tre::Release, now: u64) -> usize {
-    let said = release.statement(Digest::of(b"ciphertext"), 10);
+fn released(world: &mut World, node: &mut Node, opening: &(crate::tre::Release, Logged), now: u64) -> usize {
+    let said = opening.0.statement(opening.1.clone(), Digest::of(b"ciphertext"), 10);
     let bytes = world.sign(&said, "north", now, super::world::LONG);
     let statement = receive(&bytes, node.roster(), now).unwrap();
     assert!(matches!(statement, Statement::Release(_)));
@@ -168,6 +170,6 @@ fn a_veto_that_comes_while_custody_is_opened_stops_the_release() {
     no.supersedes = Some(known.attestations()[1].id());
     let veto = world.attest(&no, "otto");
     feed(&mut node, veto.bytes(), NOW);
-    assert_eq!(phase(&node, &submission), Phase::Withheld);
+    assert_eq!(phase(&node, &submission), Phase::Held, "the two disagree");
     assert_eq!(released(&mut world, &mut node, &release, NOW), 0);
 }

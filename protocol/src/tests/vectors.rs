@@ -9,9 +9,15 @@ mod faults;
 use super::world::{NOW, World};
 use crate::ingress::{Rejected, Verdict, receive};
 use crate::lifecycle::Phase;
+use crate::log::tree::Log;
 use crate::record::Kind;
 use crate::record::cancellation::Cancellation;
-use crate::record::release::Release;
+use crate::record::checkpoint::{Checkpoint, Cosignature};
+use crate::record::comment::{Comment, Readers};
+use crate::record::recovery::Recovery;
+use crate::record::release::{Logged, Release};
+use crate::record::standing_approval::StandingApproval;
+use crate::tre::digest_of;
 use crate::trust::roster::Roster;
 use crate::wire::codec::{self, CodecError};
 use crate::wire::envelope::{MAX_STATEMENT_BYTES, Malformed};
@@ -51,11 +57,62 @@ fn make() -> (World, Vec<Sample>) {
         failure: None,
     };
     world.say(&phase, "north", NOW);
+    let mut log = Log::default();
+    log.push_statement(&run.id(), Kind::Run, NOW);
+    log.push_statement(&attestation, Kind::Attestation, NOW);
+    let first = Checkpoint {
+        tre: "north".to_owned(),
+        epoch: 0,
+        size: log.len(),
+        root: log.root(),
+        previous: None,
+        previous_size: 0,
+        proof: Vec::new(),
+    };
+    let checkpoint = world.say(&first, "north", NOW).id();
+    let cosignature = world.say(&Cosignature { tre: "north".to_owned(), checkpoint }, "hub", NOW).id();
+    let approval = StandingApproval {
+        name: "monthly".to_owned(),
+        tre: "north".to_owned(),
+        project: "study".to_owned(),
+        policy: digest_of(&World::project(1)),
+        component: Digest::of(b"component"),
+        rules: held.checks().rules,
+        checker: held.checks().checker,
+        per_day: 3,
+    };
+    world.say(&approval, "olga", NOW);
+    let recovery = Recovery {
+        tre: "north".to_owned(),
+        epoch: 1,
+        lost: checkpoint,
+        size: 1,
+        root: Digest::of(b"root"),
+        reason: "the disk failed".to_owned(),
+    };
+    world.say(&recovery, "olga", NOW);
+    let comment = Comment {
+        task: submission.id(),
+        tre: "north".to_owned(),
+        output: Some("first".to_owned()),
+        text: "How many of these were admitted twice?".to_owned(),
+        to: Readers::Members,
+        question: true,
+        answers: None,
+    };
+    world.say(&comment, "olga", NOW);
     let release = Release {
         task: submission.id(),
         tre: "north".to_owned(),
         run: run.id(),
         attestations: vec![attestation],
+        standing: Vec::new(),
+        checks: held.checks(),
+        log: Logged {
+            checkpoint,
+            cosignatures: vec![cosignature],
+            inclusions: [run.id(), attestation].iter().filter_map(|id| log.inclusion(id, log.len())).collect(),
+        },
         project: world.projects["olga"],
         status: StatementId::of(b"status"),
         commitment: held.commitment(),

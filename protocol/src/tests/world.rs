@@ -2,14 +2,16 @@
 
 use crate::disclosure::policy::Policy;
 use crate::ingress::{Statement, Verdict, Verified, receive};
-use crate::node::{Input, Node, Record, Step};
+use crate::node::{Effect, Input, Node, Record, Step};
 use crate::record::Payload;
 use crate::record::attestation::{Attestation, Decision};
+use crate::record::checkpoint::Cosignature;
 use crate::record::commitment::Commitment;
 use crate::record::grant::{Grant, Role};
 use crate::record::key_record::{HolderKind, KeyRecord};
 use crate::record::payload::{DAY, DECADE};
 use crate::record::project::{AllowedComponent, Egress, Project};
+use crate::record::release::Logged;
 use crate::record::revocation::Revocation;
 use crate::record::root::{Root, RootKey};
 use crate::record::run::Run;
@@ -18,7 +20,7 @@ use crate::record::status::Status;
 use crate::record::submission::{DeclaredOutput, Submission, TABLE, TaskId};
 use crate::safes::Tre;
 use crate::safes::admission::{ComponentFacts, Question, admit};
-use crate::safes::outputs::{Context, Held, Produced, check, summarise};
+use crate::safes::outputs::{Content, Context, Held, SourceFacts, check, summarise};
 use crate::trust::roster::Roster;
 use crate::wire::codec;
 use crate::wire::id::{Digest, NetworkId, StatementId};
@@ -244,6 +246,7 @@ impl World {
             running: 1,
             waiting: 4,
             component_bytes: 1_000,
+            cosignatures: 1,
         }
     }
 
@@ -260,7 +263,9 @@ impl World {
             now: NOW,
         };
         let admission = admit(&question).unwrap().unwrap();
-        let outputs = ["first", "second"].map(|name| (name.to_owned(), Produced::Opaque(b"n\n20\n".to_vec())));
+        let outputs = ["first", "second"].map(|name| {
+            (name.to_owned(), Content::Opaque { bytes: b"n\n20\n".to_vec(), source: SourceFacts::default() })
+        });
         let held = check(&admission, outputs.into(), Context::default(), &[7; 32]).unwrap();
         let run = Run {
             task: submission.id(),
@@ -298,15 +303,43 @@ impl World {
         }
     }
 
+    /// Performs what a step asks of the log: `north` signs the checkpoint and the hub cosigns it. Gives the records and the other effects.
+    pub(super) fn attend(&mut self, node: &mut Node, step: Step, now: u64) -> Step {
+        let mut done = Step { records: step.records, effects: Vec::new() };
+        let mut effects: std::collections::VecDeque<Effect> = step.effects.into();
+        while let Some(effect) = effects.pop_front() {
+            let Effect::Checkpoint(checkpoint) = effect else {
+                done.effects.push(effect);
+                continue;
+            };
+            let bytes = self.sign(checkpoint.as_ref(), &checkpoint.tre, now, LONG);
+            let cosignature = Cosignature { tre: checkpoint.tre.clone(), checkpoint: StatementId::of(&bytes) };
+            let cosigned = self.sign(&cosignature, "hub", now, LONG);
+            for bytes in [bytes, cosigned] {
+                let step = feed(node, &bytes, now);
+                self.statements.push(bytes);
+                done.records.extend(step.records);
+                effects.extend(step.effects);
+            }
+        }
+        done
+    }
+
     /// A node that has taken everything so far, and its records.
     pub(super) fn node(&self, tre: Option<Tre>) -> (Node, Vec<Record>) {
         let mut node = Node::new(self.network, tre);
+        node.handle(Input::CaughtUp, START);
         let mut records = Vec::new();
         for bytes in &self.statements {
             records.extend(feed(&mut node, bytes, NOW).records);
         }
         (node, records)
     }
+}
+
+/// A place in a log where nothing stands.
+pub(super) fn nowhere() -> Logged {
+    Logged { checkpoint: other_task(), cosignatures: Vec::new(), inclusions: Vec::new() }
 }
 
 /// Lets a node take bytes.
