@@ -3,23 +3,28 @@
 //! Each message is a length (32-bit big-endian) and a CBOR item. Whatever a member may ask over the network can be asked here too; held
 //! outputs can be asked for nowhere else.
 
+mod queue;
+
 use crate::clock::now;
 use crate::custody::Custody;
 use crate::driver::Handle;
 use crate::exchange::Exchange;
 use crate::network::{Network, Role};
+use protocol::disclosure::table::Column;
+use protocol::ingress::Verified;
 use protocol::lifecycle::Phase;
+use protocol::record::attestation::ReportSummary;
 use protocol::record::commitment::Commitment;
+use protocol::record::run::Run;
 use protocol::record::submission::TaskId;
 use protocol::safes::Refusal;
 use protocol::safes::outputs::{Context, HeldOutput};
-use protocol::tre::Outcome;
 use protocol::trust::roster::Counts;
 use protocol::wire::id::{NetworkId, StatementId};
 use protocol::wire::message::{Request, Response};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_bytes::ByteBuf;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
@@ -45,6 +50,13 @@ pub enum Ask {
     Reviews,
     /// What is held for one task.
     Review(TaskId),
+    /// An output that this TRE released before, to compare with.
+    Earlier {
+        /// The released task.
+        task: TaskId,
+        /// The output's name.
+        output: String,
+    },
     /// How the node is.
     Health,
 }
@@ -59,6 +71,8 @@ pub enum Answer {
     Reviews(Vec<Waiting>),
     /// To [`Ask::Review`].
     Review(Box<Review>),
+    /// To [`Ask::Earlier`].
+    Earlier(Box<EarlierOutput>),
     /// To [`Ask::Health`].
     Health(Box<Health>),
     /// Not possible; a sentence that says what to do.
@@ -82,10 +96,25 @@ pub struct Waiting {
     pub received: u64,
     /// For each output, how many approvals are missing; none when nothing can be decided now.
     pub missing: Option<BTreeMap<String, u64>>,
-    /// Why nothing can be decided now.
+    /// Why nothing leaves though nobody has said no; with what to do.
     pub blocked: Option<String>,
-    /// Who has attested so far.
+    /// Who has decided on anything so far, ascending; whoever has withdrawn has not.
     pub attested_by: Vec<String>,
+    /// How many persons the project asks for; none when no project counts here now. From 2 on nobody is told what others decided before
+    /// they have decided themselves: see [`crate::review::Examined::blind`].
+    pub approvals: Option<u64>,
+    /// For each output, whose decision counts now.
+    pub decided: BTreeMap<String, BTreeSet<String>>,
+    /// The outputs on which two persons disagree: nothing of them leaves until one thinks again.
+    pub conflict: Vec<String>,
+    /// Who has approved under other findings, or under another version of the project, than stand there now, and has to look again.
+    pub stale: Vec<String>,
+    /// The outputs that went back to the submitter with a question that is open; an empty name stands for the whole task.
+    pub returned: Vec<String>,
+    /// How many comments there are.
+    pub comments: u64,
+    /// What the checks say of the held outputs.
+    pub checks: Option<ReportSummary>,
 }
 
 /// Everything that a reviewer decides on. It never leaves this machine.
@@ -104,14 +133,81 @@ pub struct Review {
     /// The submission's tagged bytes, so that the reviewer's own program can read who asked for what.
     #[serde(with = "serde_bytes")]
     pub submission: Vec<u8>,
-    /// The run and the attestations on it so far, tagged bytes each: nobody else can be asked for them before the task is decided.
+    /// The run, the attestations on it so far and the comments of this TRE's reviewers and the submitter, tagged bytes each: nobody else can
+    /// be asked for them before the task is decided.
     pub statements: Vec<ByteBuf>,
+    /// The tagged bytes of the project statement that counts here now; empty when none does.
+    #[serde(with = "serde_bytes")]
+    pub project: Vec<u8>,
+    /// What left this TRE before and may meet this: of the same project and component, or an output of the same name; newest first, at most 50.
+    pub earlier: Vec<Earlier>,
+    /// Earlier figures about the same people, or nearly.
+    pub meetings: Vec<Meeting>,
     /// The outputs, byte for byte.
     pub outputs: Vec<HeldOutput>,
     /// The SQL that ran and the component's log.
     pub context: ContextView,
     /// What a failed run left.
     pub note: Option<String>,
+}
+
+/// A task that this TRE released before.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Earlier {
+    /// The task.
+    pub task: TaskId,
+    /// Its title.
+    pub title: String,
+    /// Its project.
+    pub project: String,
+    /// When it was released, seconds since 1970.
+    pub released_at: u64,
+    /// The outputs that left.
+    pub outputs: Vec<String>,
+}
+
+/// An output that left before, as custody still has it.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct EarlierOutput {
+    /// The task.
+    pub task: TaskId,
+    /// The output's name.
+    pub name: String,
+    /// What its columns mean.
+    pub schema: Vec<Column>,
+    /// Its canonical bytes.
+    #[serde(with = "serde_bytes")]
+    pub bytes: Vec<u8>,
+}
+
+/// Outputs never reach a log.
+impl std::fmt::Debug for EarlierOutput {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "EarlierOutput({}, {} bytes)", self.name, self.bytes.len())
+    }
+}
+
+/// A figure of an earlier release whose people are those of a figure that is held, or nearly.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Meeting {
+    /// The held output.
+    pub output: String,
+    /// Its row, counted from 0; none for the whole table.
+    pub row: Option<usize>,
+    /// Its column; none for the whole table.
+    pub column: Option<String>,
+    /// The released task.
+    pub task: TaskId,
+    /// The released output.
+    pub earlier_output: String,
+    /// Its row, counted from 0; none for the whole table.
+    pub earlier_row: Option<usize>,
+    /// Its column; none for the whole table.
+    pub earlier_column: Option<String>,
+    /// When it was released, seconds since 1970.
+    pub released_at: u64,
+    /// How many people stand behind one of the two figures alone.
+    pub difference: u64,
 }
 
 /// The SQL that ran and the component's log; `Debug` shows neither.
@@ -166,6 +262,18 @@ pub enum DoorError {
     /// Not a message of ours.
     #[error("the node's answer is not understood; are both programs of the same version?")]
     Foreign,
+}
+
+/// What the core says of one review, before custody is asked.
+struct Case {
+    waiting: Waiting,
+    tre: String,
+    run: Option<Verified<Run>>,
+    project_statement: Option<StatementId>,
+    project: Vec<u8>,
+    submission: Vec<u8>,
+    statements: Vec<ByteBuf>,
+    earlier: Vec<Earlier>,
 }
 
 /// What the door can show.
@@ -227,49 +335,65 @@ impl Door {
         match ask {
             Ask::Member(request) => Answer::Member(self.exchange.answer(request).await),
             Ask::Reviews => {
-                self.driver.read(|core, _| waiting(core, now())).await.map_or_else(stopping, Answer::Reviews)
+                self.driver.read(|core, _| queue::waiting(core, now())).await.map_or_else(stopping, Answer::Reviews)
             }
             Ask::Review(task) => self.review(task).await,
+            Ask::Earlier { task, output } => self.earlier(task, output).await,
             Ask::Health => self.health().await,
         }
     }
 
     async fn review(&self, task: TaskId) -> Answer {
-        let found = self.driver.read(move |core, _| {
+        let found = self.driver.read(move |core, journal| {
             let known = core.tasks().get(&task)?;
             let here = core.tre()?;
-            let waiting = waiting(core, now()).into_iter().find(|waiting| waiting.task == task)?;
+            let waiting = queue::about(core, known, now()).filter(|one| queue::is_shown(one.phase))?;
             let run = known.runs().get(&here.name).cloned();
             let chosen = core.roster().project_at(&waiting.project, &here.name, now()).map(|chosen| chosen.statement);
+            let project = chosen.and_then(|id| journal.statement(&id).ok().flatten()).unwrap_or_default();
             let attestations =
                 known.attestations().iter().filter(|one| one.payload().tre == here.name).map(|one| one.bytes());
+            let comments = queue::comments(core, known, here).map(|one| one.bytes());
             let said: Vec<ByteBuf> = run
                 .iter()
                 .map(|run| run.bytes())
                 .chain(attestations)
+                .chain(comments)
                 .map(|bytes| ByteBuf::from(bytes.to_vec()))
                 .collect();
-            Some((waiting, here.name.clone(), run, chosen, known.submission().bytes().to_vec(), said))
+            Some(Case {
+                waiting,
+                tre: here.name.clone(),
+                run,
+                project_statement: chosen,
+                project,
+                submission: known.submission().bytes().to_vec(),
+                statements: said,
+                earlier: queue::earlier(core, &task),
+            })
         });
         let Some(found) = found.await else { return stopping() };
-        let Some((waiting, tre, run, project_statement, submission, statements)) = found else {
+        let Some(case) = found else {
             return Answer::No(format!("nothing waits here for the task {}; see `quintes review list`", task.short()));
         };
         let custody = self.custody.clone();
-        let commitment = run.as_ref().map(|run| run.payload().commitment);
+        let commitment = case.run.as_ref().map(|run| run.payload().commitment);
         let opened = tokio::task::spawn_blocking(move || {
             let held = commitment.map(|commitment| custody.show(&task, &commitment)).transpose();
             held.and_then(|held| Ok((held, custody.note(&task)?)))
         });
         match opened.await {
             Ok(Ok((held, note))) => Answer::Review(Box::new(Review {
-                waiting,
-                tre,
-                run: run.map(|run| run.id()),
+                waiting: case.waiting,
+                tre: case.tre,
+                run: case.run.map(|run| run.id()),
                 commitment,
-                project_statement,
-                submission,
-                statements,
+                project_statement: case.project_statement,
+                submission: case.submission,
+                statements: case.statements,
+                project: case.project,
+                earlier: case.earlier,
+                meetings: Vec::new(),
                 outputs: held.as_ref().map(|held| held.outputs().to_vec()).unwrap_or_default(),
                 context: ContextView(held.map(|held| held.context().clone()).unwrap_or_default()),
                 note,
@@ -278,6 +402,34 @@ impl Door {
                 tracing::error!(task = %task.short(), %error, "custody could not be shown");
                 Answer::No(error.to_string())
             }
+            Err(_) => stopping(),
+        }
+    }
+
+    /// What left stays in custody: reviewers compare with it.
+    async fn earlier(&self, task: TaskId, output: String) -> Answer {
+        let named = output.clone();
+        let found = self.driver.read(move |core, _| {
+            let (tre, known) = (core.tre()?, core.tasks().get(&task)?);
+            let released = known.releases().get(&tre.name)?.payload();
+            released.outputs.contains(&named).then_some(released.commitment)
+        });
+        let Some(found) = found.await else { return stopping() };
+        let Some(commitment) = found else {
+            return Answer::No(format!("the task {} has released no such output here", task.short()));
+        };
+        let custody = self.custody.clone();
+        match tokio::task::spawn_blocking(move || custody.show(&task, &commitment)).await {
+            Ok(Ok(held)) => match held.outputs().iter().find(|one| one.name == output) {
+                Some(one) => Answer::Earlier(Box::new(EarlierOutput {
+                    task,
+                    name: output,
+                    schema: one.schema.clone(),
+                    bytes: one.bytes.clone(),
+                })),
+                None => Answer::No(format!("the task {} has released no such output here", task.short())),
+            },
+            Ok(Err(error)) => Answer::No(error.to_string()),
             Err(_) => stopping(),
         }
     }
@@ -320,36 +472,6 @@ impl Door {
 
 fn stopping() -> Answer {
     Answer::No("the node is stopping; start it again".to_owned())
-}
-
-/// What waits for a person here: held outputs, and failures whose note only the TRE can read.
-fn waiting(core: &protocol::node::Node, now: u64) -> Vec<Waiting> {
-    let tre = core.tre().map(|tre| tre.name.as_str()).unwrap_or_default();
-    let shown = core.tasks().iter().filter_map(|(task, known)| Some((task, known, known.here()?)));
-    shown
-        .filter(|(_, _, here)| !matches!(here.phase(), Phase::Received | Phase::Admitted | Phase::Refused))
-        .map(|(task, known, here)| {
-            let submission = known.submission();
-            let verdict = core.verdict(task, now);
-            let missing = match &verdict {
-                Some(Ok(Outcome::Open { missing })) => Some(missing.clone()),
-                Some(Ok(Outcome::Release(_) | Outcome::Withhold)) => Some(BTreeMap::new()),
-                Some(Err(_)) | None => None,
-            };
-            let attested = known.attestations().iter().filter(|attestation| attestation.payload().tre == tre);
-            Waiting {
-                task: *task,
-                title: submission.payload().title.clone(),
-                project: submission.payload().project.clone(),
-                submitter: submission.signer().name.clone(),
-                phase: here.phase(),
-                received: here.received(),
-                missing,
-                blocked: verdict.and_then(Result::err).map(|blocked| blocked.to_string()),
-                attested_by: attested.map(|attestation| attestation.signer().name.clone()).collect(),
-            }
-        })
-        .collect()
 }
 
 async fn send<T: Serialize>(stream: &mut UnixStream, message: &T) -> Result<(), DoorError> {

@@ -12,9 +12,12 @@ use protocol::audit::Believed;
 use protocol::ingress::{Statement, Verified};
 use protocol::record::attestation::{Attestation, Decision};
 use protocol::record::commitment::Commitment;
+use protocol::record::grant::Role;
 use protocol::record::project::Project;
 use protocol::record::submission::Submission;
 use protocol::safes::outputs::{HeldOutput, summarise};
+use protocol::trust::authority::Wanted;
+use protocol::trust::roster::Roster;
 use protocol::wire::id::StatementId;
 use std::collections::{BTreeMap, BTreeSet};
 use thiserror::Error;
@@ -213,6 +216,19 @@ impl Examined {
     pub fn is_submitter(&self, person: &str) -> bool {
         self.submission.signer().name == person
     }
+}
+
+/// Whether a person reviews this task at a TRE: a data owner of it, or an output checker over its datasets. Whose decision counts is for the
+/// project's policy to say; a word of any of them is heard.
+#[must_use]
+pub fn is_reviewer(roster: &Roster, person: &str, tre: &str, submission: &Submission, at: u64) -> bool {
+    let checker = || {
+        let project = roster.project_at(&submission.project, tre, at);
+        let project = project.as_ref().map(|chosen| &chosen.project);
+        let wanted = Wanted { person, role: Role::OutputChecker, project, tre, datasets: &submission.datasets };
+        roster.authority(&wanted, at).is_some()
+    };
+    roster.is_data_owner(person, tre, at) || checker()
 }
 
 /// The first 16 bytes of a digest in groups of four hexadecimal digits, as two people compare them over a telephone.
