@@ -200,6 +200,26 @@ fn threat_46_the_small_part_is_blanked_and_one_row_more() {
 }
 
 #[test]
+fn what_one_tre_left_out_cannot_be_told_from_the_total_any_more() {
+    let by = |rows: &[[Option<i64>; 2]]| {
+        table(&["k"], &[Measure::Count], &rows.iter().map(<[_; 2]>::as_slice).collect::<Vec<_>>())
+    };
+    let total = |n: i64| table(&[], &[Measure::Count], &[&[Some(n)]]);
+    let parts = answers(&[
+        ("north", &[("k", by(&[[Some(1), Some(40)], [Some(2), Some(50)]])), ("n", total(90))]),
+        ("south", &[("k", by(&[[Some(1), Some(41)]])), ("n", total(44))]),
+        ("west", &[("k", by(&[[Some(1), Some(43)], [Some(2), Some(30)]])), ("n", total(73))]),
+    ]);
+    let merged = aggregate(parts.clone()).unwrap();
+    let findings = check(&merged, &parts, &Policy::default());
+    assert_eq!(findings.len(), 1);
+    let last = blank(&merged, &parts, &findings, &Policy::default());
+    // South has one row and its total: one of the two would give the other away.
+    assert_eq!(counts(&last, "k"), [None, Some(80.0)]);
+    assert_eq!(counts(&last, "n"), [None]);
+}
+
+#[test]
 fn a_difference_takes_only_what_it_is_about() {
     let x = || "x".to_owned();
     let part = |n: i64, present: i64, y: i64| {
