@@ -1,9 +1,12 @@
 //! The front door: what a task handed over, in the form in which it would leave, with all that the rules say about it.
 
-use crate::disclosure::canonical::{Canonical, NotCanonical, Place, canonicalise, parse_csv};
+use crate::disclosure::canonical::{Canonical, NotCanonical, canonicalise, parse_csv};
 use crate::disclosure::contributors::Contributors;
+use crate::disclosure::hiding::Hidden;
+use crate::disclosure::margins;
 use crate::disclosure::policy::Policy;
-use crate::disclosure::rules::{Checkable, Report, Verdict, check, check_count};
+use crate::disclosure::rounding::Rounding;
+use crate::disclosure::rules::{Across, Report, Verdict, check_count, check_opaque, check_witnessed};
 use crate::disclosure::table::Witnessed;
 use std::collections::BTreeMap;
 use std::fmt;
@@ -101,23 +104,42 @@ pub fn check_outputs(given: Vec<Given>, policy: &Policy) -> Result<Vec<Checked>,
     if let (Verdict::Refused, Some(first)) = (count.verdict, given.first()) {
         return Err(NotReviewable::Refused { name: first.name.clone(), reason: count.reason });
     }
-    given.into_iter().map(|given| check_one(given, policy)).collect()
+    let mut tables: Vec<&Witnessed> = Vec::new();
+    for given in &given {
+        if let Content::Witnessed(witnessed) = &given.content {
+            tables.push(witnessed);
+        }
+    }
+    let mut hidden: Vec<Hidden> = tables
+        .iter()
+        .map(|table| if policy.suppress { Hidden::failing(table, policy) } else { Hidden::default() })
+        .collect();
+    let across = margins::protect(&tables, &mut hidden, policy);
+    let mut beside = hidden.into_iter().zip(across);
+    given.into_iter().map(|given| check_one(given, || beside.next().unwrap_or_default(), policy)).collect()
 }
 
-fn check_one(given: Given, policy: &Policy) -> Result<Checked, NotReviewable> {
+fn check_one(
+    given: Given,
+    beside: impl FnOnce() -> (Hidden, Vec<Across>),
+    policy: &Policy,
+) -> Result<Checked, NotReviewable> {
     let Given { name, columns, content } = given;
     let formless = |cause| NotReviewable::Form { name: name.clone(), cause };
-    let (canonical, report, contributors) = match &content {
-        Content::Witnessed(witnessed) => {
+    let (canonical, report, contributors) = match content {
+        Content::Witnessed(mut witnessed) => {
+            let (hidden, across) = beside();
+            hidden.apply(&mut witnessed.table);
+            Rounding::of(policy).apply(&mut witnessed.table, &witnessed.evidence);
             let canonical = canonicalise(&witnessed.table, &policy.form(None)).map_err(formless)?;
-            let report = check(&Checkable::Witnessed { canonical: &canonical, witnessed }, policy);
-            let contributors = reorder(&witnessed.contributors, &canonical);
+            let report = check_witnessed(&canonical, &witnessed, &hidden, &across, policy);
+            let contributors = hidden.reorder(&witnessed.contributors, &canonical);
             (canonical, report, contributors)
         }
-        Content::Opaque { bytes, source: _ } => {
-            let table = parse_csv(bytes).map_err(formless)?;
+        Content::Opaque { bytes, source } => {
+            let table = parse_csv(&bytes).map_err(formless)?;
             let canonical = canonicalise(&table, &policy.form(columns)).map_err(formless)?;
-            let report = check(&Checkable::Opaque { canonical: &canonical }, policy);
+            let report = check_opaque(&canonical, &source, policy);
             (canonical, report, Contributors::default())
         }
     };
@@ -129,17 +151,6 @@ fn check_one(given: Given, policy: &Policy) -> Result<Checked, NotReviewable> {
     Ok(Checked { name, canonical, report, contributors })
 }
 
-/// The sets behind the cells of the canonical table.
-fn reorder(contributors: &Contributors, canonical: &Canonical) -> Contributors {
-    let behind = |row, column| {
-        let origin = canonical.origin(Place { row, column })?;
-        *contributors.of.get(origin.row)?.get(origin.column)?
-    };
-    let rows = 0..canonical.table().rows.len();
-    let columns = canonical.schema().len();
-    Contributors {
-        dataset: contributors.dataset.clone(),
-        sets: contributors.sets.clone(),
-        of: rows.map(|row| (0..columns).map(|column| behind(row, column)).collect()).collect(),
-    }
-}
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests stop at the first surprise")]
+mod tests;

@@ -4,7 +4,7 @@ use crate::disclosure::canonical::{Canonical, Place};
 use crate::disclosure::contributors::Contributors;
 use crate::disclosure::policy::Policy;
 use crate::disclosure::rules::figures;
-use crate::disclosure::table::{Cell, Measure, Role, Witnessed};
+use crate::disclosure::table::{Cell, Measure, Role, Table, Witnessed};
 
 /// Which cells of a witnessed table are blank, by the rows and columns in which the host made it.
 #[derive(Clone, Default)]
@@ -32,7 +32,8 @@ impl Hidden {
                 (Role::Measure(measure), Some(evidence)) => figures::fails(measure, &evidence, policy),
                 _ => false,
             };
-            let group = |column: &usize| matches!(columns[*column].role, Role::Measure(Measure::Count | Measure::Subjects));
+            let group =
+                |column: &usize| matches!(columns[*column].role, Role::Measure(Measure::Count | Measure::Subjects));
             let all = (0..columns.len()).filter(group).any(fails);
             (0..columns.len()).map(|column| columns[column].role != Role::Key && (all || fails(column))).collect()
         };
@@ -47,8 +48,8 @@ impl Hidden {
     }
 
     /// Empties the blank cells of a table.
-    pub(crate) fn apply(&self, witnessed: &mut Witnessed) {
-        for (cells, hidden) in witnessed.table.rows.iter_mut().zip(&self.cells) {
+    pub(crate) fn apply(&self, table: &mut Table) {
+        for (cells, hidden) in table.rows.iter_mut().zip(&self.cells) {
             for (cell, hidden) in cells.iter_mut().zip(hidden) {
                 if *hidden {
                     *cell = Cell::Null;

@@ -55,10 +55,8 @@ pub(crate) fn check(book: &mut Book, canonical: &Canonical, source: &SourceFacts
 type Doubt = Option<(Verdict, String)>;
 
 fn of_texts<'a>(cells: impl Iterator<Item = &'a Cell> + Clone, probed: u64) -> Doubt {
-    let texts: BTreeSet<&str> = cells
-        .clone()
-        .filter_map(|cell| if let Cell::Text(text) = cell { Some(text.as_str()) } else { None })
-        .collect();
+    let texts: BTreeSet<&str> =
+        cells.clone().filter_map(|cell| if let Cell::Text(text) = cell { Some(text.as_str()) } else { None }).collect();
     of_forms(texts.iter().copied(), probed).or_else(|| {
         let present = cells.filter(|cell| **cell != Cell::Null).count();
         of_probe(probed, present, true)
@@ -109,7 +107,10 @@ fn of_probe(probed: u64, present: usize, telling: bool) -> Doubt {
     if most && telling {
         Some((Verdict::Fail, "The cells of this column are keys of the source data: leave it out.".to_owned()))
     } else if most || (telling && probed > 0) {
-        Some((Verdict::Review, "Some cells of this column are keys of the source data: make sure that they are not persons.".to_owned()))
+        Some((
+            Verdict::Review,
+            "Some cells of this column are keys of the source data: make sure that they are not persons.".to_owned(),
+        ))
     } else {
         None
     }
@@ -150,7 +151,10 @@ fn of_days(days: impl Iterator<Item = Option<i64>>, name: &str) -> Doubt {
     let coarse = distinct.iter().all(|day| of_month(day) == of_month(first))
         || distinct.iter().all(|day| of_month(&(day + 1)) == Some(1));
     if naming::is_birth(name) && !coarse {
-        return Some((Verdict::Fail, "This column holds days of birth: leave it out, or keep the year alone.".to_owned()));
+        return Some((
+            Verdict::Fail,
+            "This column holds days of birth: leave it out, or keep the year alone.".to_owned(),
+        ));
     }
     let count = i64::try_from(distinct.len()).unwrap_or(i64::MAX);
     let scattered = distinct.len() >= ENOUGH

@@ -2,22 +2,66 @@
 
 /// Words of statistics: a column with one of them is no count, whatever else stands in its name.
 const STATISTICS: [&str; 22] = [
-    "mean", "avg", "average", "median", "sum", "sd", "std", "se", "var", "variance", "min", "max", "pct", "percent", "rate",
-    "ratio", "id", "code", "age", "year", "cost", "p",
+    "mean", "avg", "average", "median", "sum", "sd", "std", "se", "var", "variance", "min", "max", "pct", "percent",
+    "rate", "ratio", "id", "code", "age", "year", "cost", "p",
 ];
 
 /// Words of counts.
 const COUNTS: [&str; 26] = [
-    "n", "count", "counts", "freq", "frequency", "num", "total", "subjects", "patients", "persons", "people", "participants",
-    "individuals", "events", "cases", "controls", "deaths", "admissions", "numerator", "denominator", "obs", "observations",
-    "records", "episodes", "visits", "nobs",
+    "n",
+    "count",
+    "counts",
+    "freq",
+    "frequency",
+    "num",
+    "total",
+    "subjects",
+    "patients",
+    "persons",
+    "people",
+    "participants",
+    "individuals",
+    "events",
+    "cases",
+    "controls",
+    "deaths",
+    "admissions",
+    "numerator",
+    "denominator",
+    "obs",
+    "observations",
+    "records",
+    "episodes",
+    "visits",
+    "nobs",
 ];
 
 /// Names of columns that hold what a person is known by.
 const IDENTIFIERS: [&str; 24] = [
-    "person_id", "patient_id", "subject_id", "participant_id", "personid", "patientid", "subjectid", "person_source_value",
-    "patient_identifier", "nhs_number", "nhs_no", "nhsnumber", "nhs_num", "chi_number", "mrn", "hospital_number", "nino",
-    "national_insurance_number", "surname", "forename", "first_name", "last_name", "full_name", "patient_name",
+    "person_id",
+    "patient_id",
+    "subject_id",
+    "participant_id",
+    "personid",
+    "patientid",
+    "subjectid",
+    "person_source_value",
+    "patient_identifier",
+    "nhs_number",
+    "nhs_no",
+    "nhsnumber",
+    "nhs_num",
+    "chi_number",
+    "mrn",
+    "hospital_number",
+    "nino",
+    "national_insurance_number",
+    "surname",
+    "forename",
+    "first_name",
+    "last_name",
+    "full_name",
+    "patient_name",
 ];
 
 fn has(name: &str, words: &[&str]) -> bool {
@@ -32,7 +76,8 @@ pub(crate) fn is_count(name: &str) -> bool {
 /// A number that others are parts of: `n`, `total`, `denominator`.
 pub(crate) fn is_whole(name: &str) -> bool {
     is_count(name)
-        && (matches!(name, "n" | "count" | "subjects" | "patients" | "persons" | "nobs") || has(name, &["total", "denominator"]))
+        && (matches!(name, "n" | "count" | "subjects" | "patients" | "persons" | "nobs")
+            || has(name, &["total", "denominator"]))
 }
 
 /// A share: what the whole is, 100 or 1.
@@ -74,6 +119,16 @@ pub(crate) fn is_birth(name: &str) -> bool {
 /// A row that sums others up.
 pub(crate) fn is_total(text: &str) -> bool {
     ["total", "totals", "all", "overall", "any", "sum"].iter().any(|word| text.eq_ignore_ascii_case(word))
+}
+
+/// A cell that says that a value was left out: `[REDACTED]`, `*`, `<10`, `suppressed`.
+pub(crate) fn is_redacted(text: &str) -> bool {
+    let bare = text.trim_matches(|end| matches!(end, '[' | ']' | '(' | ')'));
+    matches!(text, "*" | "**" | "***" | "[c]" | "x" | "X")
+        || ["redacted", "suppressed", "hidden", "masked", "nd", "low"]
+            .iter()
+            .any(|word| bare.eq_ignore_ascii_case(word))
+        || bare.strip_prefix(['<', '\u{2264}']).is_some_and(|rest| rest.trim_matches([' ', '=']).parse::<u64>().is_ok())
 }
 
 #[cfg(test)]

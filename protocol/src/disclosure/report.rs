@@ -17,14 +17,35 @@ const DESCRIPTION: &str = "\
 quintes disclosure rules 2
 canonical: columns as declared; rows sorted; numbers but keys to the policy's significant digits in RFC 8785 form; moments to the second; \
 text in NFC with dashes, quotes and spaces in ASCII; NaN and infinities to null; RFC 4180 with LF
+suppression, when the policy asks: witnessed figures that fail minimum-threshold, dominance or degrees-of-freedom are null, all of a row \
+where its count or subjects fail; then rows, smallest first, until complementary-suppression holds
+rounding, when the policy asks: witnessed counts to the nearest multiple of rounding-base, halves up, or to the middle of their bin; a sum \
+beside its mean is the mean times the rounded count
 witnessed minimum-threshold: distinct subjects of every figure < threshold fails; fewer than threshold subjects or rows between count and \
-count-of review; no row, no figure or no evidence review
+count-of, or between count and a sum divided by its mean, review; a total that differs from its parts by fewer than threshold review; \
+no row, no figure or no evidence review
 witnessed dominance-p-ratio: (sum - largest - second) / largest < p-ratio-percent / 100 fails; sums and means
 witnessed dominance-nk: (largest + second) / sum >= nk-share-percent / 100 fails; sums and means
 witnessed dominance: negatives, special values, evidence that contradicts itself review; all zero not applicable
 witnessed degrees-of-freedom: variances and covariances < minimum-degrees-of-freedom fails
+witnessed class-disclosure, while zeros are disclosive, two keys or more: along each key, with all others held, a value that occurs elsewhere \
+and not here fails; a key that the others determine, in 10 lines or more and twice its values, review instead
+witnessed row-level-data: more than 9 in 10 rows with one row or one subject fails
+witnessed complementary-suppression: a null count that can have fewer than minimum-interval values given every total, rounding and that \
+somebody stands behind it, or a null sum that is known to p-ratio-percent, fails; neither shown review
 witnessed not-finite: special values or a figure that is none review
-opaque minimum-threshold, dominance, degrees-of-freedom: always review; whole numbers between 1 and threshold marked
+witnessed keys and opaque columns direct-identifiers: names of identifiers; NHS and CHI numbers, postcodes, e-mail addresses, telephone and \
+National Insurance numbers, UUIDs: 3 and half of what has the shape fails, 1 and a key of the source fails, 1 of e-mail, National Insurance \
+number or UUID review; days named as birth, or half of them distinct over 25 years and no series, fails; 3 and half of a column keys of the \
+source fails, fewer or short numbers review
+opaque minimum-threshold, dominance, degrees-of-freedom, class-disclosure, differencing: always review; marked: whole numbers between 1 and \
+threshold, largest and smallest values, shares and parts of a whole that imply such numbers, zeros and wholes while zeros are disclosive, \
+few degrees of freedom named or beside a spread
+opaque row-level-data: rows equal to the source's, more than 9 in 10 counts of 1, a column of distinct values with as many rows as subjects \
+read within a tenth fail; as many as rows read, or never compared, review
+opaque complementary-suppression: counts left out review; the only one beside a total fails
+opaque rounding: counts that are not rounded as the policy asks review
+differencing: what the node's ledger finds
 type-and-size: bytes, rows, columns, outputs over the policy's maximum refused; what has no canonical form refused
 payload: over 32 characters of a base64 or hexadecimal alphabet refused
 formula: text that begins with = + - @ tab or return refused

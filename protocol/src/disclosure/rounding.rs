@@ -67,11 +67,11 @@ impl Rounding {
                 let behind = evidence.get(row).and_then(|row| *row.get(*column)?);
                 let rounded = match plan {
                     Plan::Count => cells.get(*column).and_then(|cell| self.round_cell(cell)),
-                    Plan::FromMean(mean) => {
-                        cells.get(*mean).and_then(Cell::number).zip(behind).map(|(mean, behind)| {
-                            Cell::Real(mean * whole(self.round(behind.rows)))
-                        })
-                    }
+                    Plan::FromMean(mean) => cells
+                        .get(*mean)
+                        .and_then(Cell::number)
+                        .zip(behind)
+                        .map(|(mean, behind)| Cell::Real(mean * whole(self.round(behind.rows)))),
                 };
                 if let (Some(cell), Some(rounded)) = (cells.get_mut(*column), rounded)
                     && cell.ty() == rounded.ty()
@@ -84,9 +84,7 @@ impl Rounding {
 
     fn round_cell(self, cell: &Cell) -> Option<Cell> {
         match cell {
-            Cell::Integer(count) => {
-                i64::try_from(self.round(u64::try_from(*count).ok()?)).ok().map(Cell::Integer)
-            }
+            Cell::Integer(count) => i64::try_from(self.round(u64::try_from(*count).ok()?)).ok().map(Cell::Integer),
             Cell::Real(count) => count_in(*count).map(|count| Cell::Real(whole(self.round(count)))),
             Cell::Decimal(text) => Some(Cell::Decimal(self.round(text.parse().ok()?).to_string())),
             Cell::Null | Cell::Boolean(_) | Cell::Text(_) | Cell::Date(_) | Cell::Timestamp(_) => None,

@@ -71,7 +71,8 @@ fn look_at_digits(text: &str, note: &mut impl FnMut(Kind, bool)) {
     for run in text.split(|character: char| !digit_or_joint(character)) {
         let groups: Vec<&str> = run.split([' ', '-']).filter(|group| !group.is_empty()).collect();
         let lengths: Vec<usize> = groups.iter().map(|group| group.len()).collect();
-        let digits: Vec<u32> = groups.iter().flat_map(|group| group.bytes()).map(|byte| u32::from(byte - b'0')).collect();
+        let digits: Vec<u32> =
+            groups.iter().flat_map(|group| group.bytes()).map(|byte| u32::from(byte - b'0')).collect();
         match lengths.as_slice() {
             [10] | [3, 3, 4] | [6, 4] => {
                 note(Kind::Nhs, has_check_digit(&digits) && digits[0] != 0);
@@ -119,9 +120,8 @@ fn begins_with_a_day(digits: &[u32]) -> bool {
 fn is_email(text: &str) -> bool {
     let Some((local, domain)) = text.trim_end_matches('.').rsplit_once('@') else { return false };
     let labels: Vec<&str> = domain.split('.').collect();
-    let plain = |label: &&str| {
-        !label.is_empty() && label.chars().all(|letter| letter.is_alphanumeric() || letter == '-')
-    };
+    let plain =
+        |label: &&str| !label.is_empty() && label.chars().all(|letter| letter.is_alphanumeric() || letter == '-');
     !local.is_empty()
         && labels.len() >= 2
         && labels.iter().all(plain)
@@ -130,7 +130,8 @@ fn is_email(text: &str) -> bool {
 
 /// Words of letters and digits: postcodes, National Insurance numbers, UUIDs.
 fn look_at_codes(text: &str, note: &mut impl FnMut(Kind, bool)) {
-    let words: Vec<&str> = text.split(|end: char| !end.is_ascii_alphanumeric()).filter(|word| !word.is_empty()).collect();
+    let words: Vec<&str> =
+        text.split(|end: char| !end.is_ascii_alphanumeric()).filter(|word| !word.is_empty()).collect();
     for (place, word) in words.iter().enumerate() {
         if word.len() == 32 {
             note(Kind::Uuid, word.bytes().all(|byte| byte.is_ascii_hexdigit()));
@@ -160,7 +161,9 @@ fn is_inward(word: &str) -> bool {
     let [digit, letters @ ..] = word.as_bytes() else { return false };
     digit.is_ascii_digit()
         && letters.len() == 2
-        && letters.iter().all(|letter| letter.is_ascii_alphabetic() && !b"CIKMOV".contains(&letter.to_ascii_uppercase()))
+        && letters
+            .iter()
+            .all(|letter| letter.is_ascii_alphabetic() && !b"CIKMOV".contains(&letter.to_ascii_uppercase()))
 }
 
 /// A9, A99, AA9, AA99, A9A, AA9A.

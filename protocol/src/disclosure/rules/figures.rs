@@ -22,21 +22,14 @@ pub(crate) fn fails(measure: &Measure, evidence: &Evidence, policy: &Policy) -> 
 }
 
 /// Looks at every figure that is not blank.
-pub(crate) fn check(
-    book: &mut Book,
-    canonical: &Canonical,
-    witnessed: &Witnessed,
-    hidden: &Hidden,
-    policy: &Policy,
-) {
+pub(crate) fn check(book: &mut Book, canonical: &Canonical, witnessed: &Witnessed, hidden: &Hidden, policy: &Policy) {
     if canonical.table().rows.is_empty() {
         book.note(Rule::MinimumThreshold, Verdict::Review, About::Output, || {
             "The table has no row: decide whether it may be known that nobody is in it.".to_owned()
         });
     }
     for row in 0..canonical.table().rows.len() {
-        let blank =
-            |column: usize| canonical.origin(Place { row, column }).is_some_and(|origin| hidden.is(origin));
+        let blank = |column: usize| canonical.origin(Place { row, column }).is_some_and(|origin| hidden.is(origin));
         let evidence = |column: usize| -> Option<Evidence> {
             let origin = canonical.origin(Place { row, column }).filter(|origin| !hidden.is(*origin))?;
             *witnessed.evidence.get(origin.row)?.get(origin.column)?
@@ -205,4 +198,3 @@ fn check_differences(
         }
     }
 }
-

@@ -22,7 +22,8 @@ pub(crate) fn check(book: &mut Book, canonical: &Canonical, source: &SourceFacts
         check_column(book, table, column, policy);
         if naming::is_extreme(name) && table.columns[column].ty.is_number() {
             book.note(Rule::MinimumThreshold, Verdict::Review, About::Column(column), || {
-                "A largest or smallest value is that of a single subject: leave it out, or give a percentile.".to_owned()
+                "A largest or smallest value is that of a single subject: leave it out, or give a percentile."
+                    .to_owned()
             });
         }
     }
@@ -85,7 +86,7 @@ fn check_column(book: &mut Book, table: &Table, column: usize, policy: &Policy) 
     for (row, count) in counts.iter().enumerate() {
         let Some(count) = *count else { continue };
         let about = About::Cell(Place { row, column });
-        if (1..policy.threshold).contains(&count) {
+        if (1..policy.threshold).contains(&count) && naming::share(name).is_none() {
             book.note(Rule::MinimumThreshold, Verdict::Review, about, || {
                 format!("This looks like a count below the threshold of {}.", policy.threshold)
             });
@@ -181,12 +182,14 @@ fn check_hidden(book: &mut Book, table: &Table) {
         };
         let hidden: Vec<usize> =
             (0..table.rows.len()).filter(|row| shown(*row).is_none() && !totals.contains(row)).collect();
-        if hidden.is_empty() || (described.ty == CellType::Text && (0..table.rows.len()).all(|row| shown(row).is_none()))
+        if hidden.is_empty()
+            || (described.ty == CellType::Text && (0..table.rows.len()).all(|row| shown(row).is_none()))
         {
             continue;
         }
         book.note(Rule::ComplementarySuppression, Verdict::Review, About::Column(column), || {
-            "Counts are left out here: make sure that no total, in this output or an earlier one, tells them.".to_owned()
+            "Counts are left out here: make sure that no total, in this output or an earlier one, tells them."
+                .to_owned()
         });
         if let (false, [row]) = (totals.is_empty(), hidden.as_slice()) {
             let about = About::Cell(Place { row: *row, column });
@@ -227,7 +230,8 @@ fn check_rows(book: &mut Book, table: &Table, source: &SourceFacts, policy: &Pol
         }
         if near(source.subjects_read) {
             book.note(Rule::RowLevelData, Verdict::Fail, About::Column(column), || {
-                "Every row has a value of its own here, and there are about as many rows as subjects were read.".to_owned()
+                "Every row has a value of its own here, and there are about as many rows as subjects were read."
+                    .to_owned()
             });
         } else {
             book.note(Rule::RowLevelData, Verdict::Review, About::Column(column), || {

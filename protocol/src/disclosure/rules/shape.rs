@@ -100,7 +100,9 @@ fn levels(codes: &[u32], rows: &[usize]) -> usize {
 
 /// The rows that share every key but one, with one row for each value of that key.
 fn lines(crossed: &[(usize, Vec<u32>)], along: usize, rows: &[usize]) -> Vec<Vec<usize>> {
-    let others = |row: usize| crossed.iter().enumerate().filter(move |(place, _)| *place != along).map(move |(_, (_, codes))| codes[row]);
+    let others = |row: usize| {
+        crossed.iter().enumerate().filter(move |(place, _)| *place != along).map(move |(_, (_, codes))| codes[row])
+    };
     let key = |row: usize| crossed[along].1[row];
     let mut order = rows.to_vec();
     order.sort_by(|left, right| others(*left).cmp(others(*right)).then(key(*left).cmp(&key(*right))));

@@ -212,7 +212,7 @@ fn an_opaque_output_never_passes() {
     assert_eq!((report.verdict, report.tier), (Verdict::Review, Tier::Opaque));
     assert_eq!(
         report.summary,
-        "Minimum-threshold: review, dominance-p-ratio: review, dominance-nk: review, degrees-of-freedom: review (computed by the component, only its shape can be checked)."
+        "Minimum-threshold: review, dominance-p-ratio: review, dominance-nk: review, degrees-of-freedom: review, class-disclosure: review, row-level-data: review, differencing: review (computed by the component, only its shape can be checked)."
     );
 }
 
@@ -222,7 +222,7 @@ fn whole_numbers_below_the_threshold_are_marked_in_opaque_outputs() {
     let marked: Vec<_> = report
         .findings
         .iter()
-        .filter(|finding| finding.reason.starts_with("This looks like a count"))
+        .filter(|finding| finding.reason.starts_with("This looks like a count below"))
         .map(|finding| (finding.row.unwrap(), finding.column.clone().unwrap()))
         .collect();
     assert_eq!(marked, [(0, "n".to_owned()), (0, "m".to_owned())]);
