@@ -2,7 +2,8 @@
 //!
 //! The log is no store of its own: it follows from the journal, leaf by leaf, so that a node that was replayed has the same tree.
 //! [`tree`] is a TRE's own log; [`witness`] is what a node has seen of the logs of others; [`witness::fork`] is the proof that one of them
-//! told two stories.
+//! told two stories; [`recovery`] says when a log may go on although something of it was lost.
 
+pub mod recovery;
 pub mod tree;
 pub mod witness;

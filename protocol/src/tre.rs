@@ -279,6 +279,7 @@ fn standing_approval(case: &Case<'_>, chosen: &Chosen) -> Option<BTreeSet<Statem
     let asked = case.standing.as_ref().filter(|standing| standing.passes)?;
     let policy = digest_of(&chosen.project);
     let mut by_payload: BTreeMap<Digest, BTreeMap<&str, StatementId>> = BTreeMap::new();
+    let mut withdrawn = BTreeSet::new();
     for signature in asked.approvals {
         let said = signature.payload();
         let signer = signature.signer();
@@ -288,16 +289,28 @@ fn standing_approval(case: &Case<'_>, chosen: &Chosen) -> Option<BTreeSet<Statem
             && said.component == case.run.payload().component
             && said.rules == case.checks.rules
             && said.checker == case.checks.checker;
+        if !covers {
+            continue;
+        }
+        let digest = digest_of(said);
+        let owned = |at| is_named_owner(case, &signer.name, at);
+        if case.roster.is_revoked(&signature.id(), &signer.name, None, case.now) {
+            // The first owner who withdraws ends it for all, also one who is no owner any more.
+            if owned(case.now) || owned(signature.claims().issued) {
+                withdrawn.insert(digest);
+            }
+            continue;
+        }
         let in_force = signature.claims().not_before <= case.now.saturating_add(case.roster.clock_skew_seconds())
             && case.now < signature.claims().expires
-            && case.roster.is_key_good(&signer.key.id(), case.now)
-            && !case.roster.is_revoked(&signature.id(), &signer.name, None, case.now);
-        let digest = digest_of(said);
+            && case.roster.is_key_good(&signer.key.id(), case.now);
         let within_cap = asked.used.get(&digest).copied().unwrap_or_default() < said.per_day;
-        if covers && in_force && within_cap && may_review(case, chosen, &signer.name) {
+        // An output checker may say what has been looked at, but only an owner may give away the look itself.
+        if in_force && within_cap && may_speak(case, chosen, &signer.name) && owned(case.now) {
             by_payload.entry(digest).or_default().entry(&signer.name).or_insert(signature.id());
         }
     }
+    by_payload.retain(|digest, _| !withdrawn.contains(digest));
     let enough = |signatures: &BTreeMap<&str, StatementId>| signatures.len() as u64 >= chosen.project.egress.approvals;
     by_payload.into_values().find(enough).map(|signatures| signatures.into_values().collect())
 }
@@ -330,10 +343,9 @@ fn counts(case: &Case<'_>, chosen: &Chosen, attestation: &Verified<Attestation>)
 fn may_review(case: &Case<'_>, chosen: &Chosen, person: &str) -> bool {
     let tre = &case.run.payload().tre;
     let egress = &chosen.project.egress;
-    if person == case.submission.signer().name || egress.excluded.iter().any(|excluded| excluded == person) {
+    if !may_speak(case, chosen, person) {
         return false;
     }
-    let named = case.data_owners.is_none_or(|owners| owners.contains(person));
     let checker = || {
         let wanted = Wanted {
             person,
@@ -344,5 +356,16 @@ fn may_review(case: &Case<'_>, chosen: &Chosen, person: &str) -> bool {
         };
         egress.checkers_count && case.roster.authority(&wanted, case.now).is_some()
     };
-    (named && case.roster.is_data_owner(person, tre, case.now)) || checker()
+    is_named_owner(case, person, case.now) || checker()
+}
+
+/// The submitter never counts, nor whom the project excludes.
+fn may_speak(case: &Case<'_>, chosen: &Chosen, person: &str) -> bool {
+    person != case.submission.signer().name && !chosen.project.egress.excluded.iter().any(|excluded| excluded == person)
+}
+
+/// Whether a person answers for the data of the TRE, and the TRE's own configuration says so too.
+fn is_named_owner(case: &Case<'_>, person: &str, at: u64) -> bool {
+    let named = case.data_owners.is_none_or(|owners| owners.contains(person));
+    named && case.roster.is_data_owner(person, &case.run.payload().tre, at)
 }

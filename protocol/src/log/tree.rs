@@ -10,6 +10,9 @@ use sha2::Sha256;
 use std::collections::BTreeMap;
 use std::fmt;
 
+/// What a leaf says that is about no statement.
+const CONTRIBUTORS: &str = "contributors";
+
 /// The bytes of one leaf: what it is about (32 bytes) ‖ when, seconds since 1970 (64 bits, big-endian) ‖ what kind of thing, in UTF-8. No
 /// payload stands in it.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -31,11 +34,43 @@ impl Leaf {
     /// What the ledger of differencing will hold of a task, by its digest: contributors that were changed afterwards are noticed.
     #[must_use]
     pub fn of_contributors(digest: &Digest, at: u64) -> Self {
-        Self::of(&digest.0, "contributors", at)
+        Self::of(&digest.0, CONTRIBUTORS, at)
     }
 
     fn of(about: &[u8; 32], what: &str, at: u64) -> Self {
         Self([about.as_slice(), &at.to_be_bytes(), what.as_bytes()].concat())
+    }
+
+    /// Reads a leaf back from its bytes; none when they are no leaf of any log.
+    #[must_use]
+    pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        let what = std::str::from_utf8(bytes.get(40..)?).ok()?;
+        let known = what == CONTRIBUTORS || Kind::ALL.into_iter().any(|kind| kind.name() == what);
+        known.then(|| Self(bytes.to_vec()))
+    }
+
+    /// What it is about: the id of a statement, or the digest of contributors.
+    #[must_use]
+    pub fn about(&self) -> [u8; 32] {
+        self.0[..32].try_into().expect("a leaf begins with 32 bytes")
+    }
+
+    /// When, seconds since 1970.
+    #[must_use]
+    pub fn at(&self) -> u64 {
+        u64::from_be_bytes(self.0[32..40].try_into().expect("a leaf has 8 bytes of time"))
+    }
+
+    /// What kind of thing: a kind of statement, or `contributors`.
+    #[must_use]
+    pub fn what(&self) -> &str {
+        std::str::from_utf8(&self.0[40..]).expect("a leaf ends with a name")
+    }
+
+    /// The statement that it is about, when it is about one.
+    #[must_use]
+    pub fn statement(&self) -> Option<StatementId> {
+        (self.what() != CONTRIBUTORS).then(|| StatementId(self.about()))
     }
 }
 
@@ -72,13 +107,22 @@ fn root_of(size: u64, root: &Digest) -> RootHash<Sha256> {
 /// Whether a checkpoint extends the one before by its own proof (RFC 6962 section 2.1.2).
 #[must_use]
 pub fn extends(checkpoint: &Checkpoint, before: &Checkpoint) -> bool {
-    let proof = checkpoint.proof.iter().flat_map(|hash| hash.0).collect();
     checkpoint.tre == before.tre
         && checkpoint.epoch == before.epoch
-        && checkpoint.previous_size == before.size
-        && ConsistencyProof::<Sha256>::try_from_bytes(proof).is_ok_and(|proof| {
-            let (new, old) = (root_of(checkpoint.size, &checkpoint.root), root_of(before.size, &before.root));
-            new.verify_consistency(&old, &proof).is_ok()
+        && before.size > 0
+        && begins_with(checkpoint, before.size, &before.root)
+}
+
+/// Whether a checkpoint's own proof says that its log begins with `size` leaves of this root hash; with none every log begins.
+#[must_use]
+pub fn begins_with(checkpoint: &Checkpoint, size: u64, root: &Digest) -> bool {
+    if checkpoint.previous_size != size {
+        return false;
+    }
+    let proof = checkpoint.proof.iter().flat_map(|hash| hash.0).collect();
+    size == 0
+        || ConsistencyProof::<Sha256>::try_from_bytes(proof).is_ok_and(|proof| {
+            root_of(checkpoint.size, &checkpoint.root).verify_consistency(&root_of(size, root), &proof).is_ok()
         })
 }
 
@@ -86,13 +130,15 @@ pub fn extends(checkpoint: &Checkpoint, before: &Checkpoint) -> bool {
 #[derive(Clone)]
 pub struct Log {
     tree: MemoryBackedTree<Sha256, Leaf>,
+    /// The tree as the newest checkpoint has it: the library proves inclusion in a whole tree only.
+    covered: MemoryBackedTree<Sha256, Leaf>,
     /// Where each statement stands, and the time in its leaf.
     places: BTreeMap<StatementId, (u64, u64)>,
 }
 
 impl Default for Log {
     fn default() -> Self {
-        Self { tree: MemoryBackedTree::new(), places: BTreeMap::new() }
+        Self { tree: MemoryBackedTree::new(), covered: MemoryBackedTree::new(), places: BTreeMap::new() }
     }
 }
 
@@ -114,6 +160,19 @@ impl Log {
     /// Adds the digest of a task's contributors.
     pub fn push_contributors(&mut self, digest: &Digest, at: u64) {
         self.tree.push(Leaf::of_contributors(digest, at));
+    }
+
+    /// Every leaf, in order.
+    pub fn leaves(&self) -> impl Iterator<Item = &Leaf> {
+        self.tree.items().iter()
+    }
+
+    /// Notes that a checkpoint covers the first `size` leaves: from now on inclusion in these is proved fast.
+    pub fn cover(&mut self, size: u64) {
+        let (from, to) = (place(self.covered.len()), place(size.min(self.len())));
+        if let Some(further) = self.tree.items().get(from..to) {
+            further.iter().for_each(|leaf| self.covered.push(leaf.clone()));
+        }
     }
 
     /// How many leaves there are.
@@ -153,8 +212,7 @@ impl Log {
     }
 
     fn growth_since(&self, size: u64) -> ConsistencyProof<Sha256> {
-        let added = usize::try_from(self.len() - size).expect("leaves are held in memory");
-        self.tree.prove_consistency(added)
+        self.tree.prove_consistency(place(self.len() - size))
     }
 
     /// The proof that the first `size` leaves are the beginning of this log; empty where there is nothing to prove.
@@ -167,20 +225,24 @@ impl Log {
     #[must_use]
     pub fn inclusion(&self, id: &StatementId, size: u64) -> Option<Inclusion> {
         let (index, at) = *self.places.get(id).filter(|(index, _)| *index < size && size <= self.len())?;
-        // The library proves against the whole tree; a proof for an earlier size needs that tree.
         let shorter;
         let tree = if size == self.len() {
             &self.tree
+        } else if size == self.covered.len() {
+            &self.covered
         } else {
             let mut tree = MemoryBackedTree::<Sha256, Leaf>::new();
-            let kept = usize::try_from(size).ok()?;
-            self.tree.items().iter().take(kept).for_each(|leaf| tree.push(leaf.clone()));
+            self.tree.items().iter().take(place(size)).for_each(|leaf| tree.push(leaf.clone()));
             shorter = tree;
             &shorter
         };
-        let proof = tree.prove_inclusion(usize::try_from(index).ok()?);
+        let proof = tree.prove_inclusion(place(index));
         Some(Inclusion { statement: *id, at, index, path: hashes(proof.as_bytes()) })
     }
+}
+
+fn place(leaves: u64) -> usize {
+    usize::try_from(leaves).expect("leaves are held in memory")
 }
 
 fn digest(bytes: &[u8]) -> Digest {

@@ -15,13 +15,19 @@ pub struct Fork {
     pub second: StatementId,
 }
 
-/// Whether two checkpoints of one TRE contradict each other: of the same epoch, they describe the same number of leaves differently, or
-/// both follow the same checkpoint. Either is proof enough by itself.
+/// Whether two checkpoints of one TRE contradict each other: of the same epoch, they describe the same number of leaves differently, both
+/// follow the same checkpoint, or one says that it follows the other and its own proof does not. Each is proof enough by itself.
 #[must_use]
 pub fn fork(first: &Verified<Checkpoint>, second: &Verified<Checkpoint>) -> Option<Fork> {
     let (one, other) = (first.payload(), second.payload());
     let same_log = one.tre == other.tre && one.epoch == other.epoch && first.id() != second.id();
-    let two_stories = (one.size == other.size && one.root != other.root) || one.previous == other.previous;
+    let breaks = |next: &Checkpoint, before: &Verified<Checkpoint>| {
+        next.previous == Some(before.id()) && !extends(next, before.payload())
+    };
+    let two_stories = (one.size == other.size && one.root != other.root)
+        || one.previous == other.previous
+        || breaks(one, second)
+        || breaks(other, first);
     (same_log && two_stories).then(|| Fork { first: first.id(), second: second.id() })
 }
 
@@ -43,9 +49,13 @@ pub struct Witness {
 }
 
 impl Witness {
-    /// Takes a checkpoint. It is accepted once everything before it has been, and it extends that; `recovered` says whether an epoch of this
-    /// TRE's log may begin although a checkpoint was lost.
-    pub fn take(&mut self, checkpoint: &Verified<Checkpoint>, recovered: impl Fn(u64, &StatementId) -> bool) {
+    /// Takes a checkpoint. It is accepted once everything before it has been, and it extends that; `recovered` says whether one may begin an
+    /// epoch of this TRE's log although another was lost.
+    pub fn take(
+        &mut self,
+        checkpoint: &Verified<Checkpoint>,
+        recovered: impl Fn(&Verified<Checkpoint>, &Checkpoint) -> bool,
+    ) {
         let said = checkpoint.payload();
         let seen = self.logs.entry(said.tre.clone()).or_default();
         let other_size = seen.by_size.get(&(said.epoch, said.size)).filter(|(root, _)| *root != said.root);
@@ -60,7 +70,7 @@ impl Witness {
     }
 
     /// Tries again what waited, because a recovery was signed.
-    pub fn recovered(&mut self, tre: &str, recovered: impl Fn(u64, &StatementId) -> bool) {
+    pub fn recovered(&mut self, tre: &str, recovered: impl Fn(&Verified<Checkpoint>, &Checkpoint) -> bool) {
         if let Some(seen) = self.logs.get_mut(tre) {
             seen.advance(recovered);
         }
@@ -84,23 +94,28 @@ impl Witness {
 }
 
 impl Seen {
-    fn advance(&mut self, recovered: impl Fn(u64, &StatementId) -> bool) {
+    fn advance(&mut self, recovered: impl Fn(&Verified<Checkpoint>, &Checkpoint) -> bool) {
         loop {
-            let next = match &self.head {
-                None => self.waiting.remove(&(0, None)),
-                Some(head) => {
-                    let (epoch, id) = (head.payload().epoch, head.id());
-                    let following = self.waiting.remove(&(epoch, Some(id)));
-                    let following = following.filter(|next| extends(next.payload(), head.payload()));
-                    following.or_else(|| {
-                        recovered(epoch + 1, &id).then(|| self.waiting.remove(&(epoch + 1, None))).flatten()
-                    })
+            let Some(head) = &self.head else {
+                match self.waiting.remove(&(0, None)) {
+                    Some(first) => self.head = Some(first),
+                    None => return,
                 }
+                continue;
             };
-            match next {
-                Some(next) => self.head = Some(next),
-                None => return,
+            let epoch = head.payload().epoch;
+            if let Some(next) = self.waiting.remove(&(epoch, Some(head.id()))) {
+                if extends(next.payload(), head.payload()) {
+                    self.head = Some(next);
+                    continue;
+                }
+                self.fork.get_or_insert(Fork { first: head.id(), second: next.id() });
             }
+            let begins = (epoch.saturating_add(1), None);
+            if !self.waiting.get(&begins).is_some_and(|next| recovered(head, next.payload())) {
+                return;
+            }
+            self.head = self.waiting.remove(&begins);
         }
     }
 }

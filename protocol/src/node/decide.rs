@@ -219,7 +219,8 @@ impl Node {
     }
 
     pub(super) fn on_rechecked(&mut self, task: TaskId, checks: ReportSummary, passes: bool, step: &mut Step) {
-        if self.phase(&task) == Some(Phase::Held) {
+        let said = self.tasks.get(&task).and_then(|known| known.here()?.checks.as_ref());
+        if self.phase(&task) == Some(Phase::Held) && said != Some(&checks) {
             step.record(Record::Rechecked { task, checks: checks.clone(), passes });
             self.take_checks(task, checks, passes);
         }
@@ -286,13 +287,15 @@ impl Node {
         let local = known.here().filter(|here| here.phase() == Phase::Held)?;
         let tre = self.tre.as_ref()?;
         let used = self.used_today(now, task);
+        let standing = Standing { approvals: &self.standing, passes: local.passes, used: &used };
         Some(decide(&Case {
             submission: &known.submission,
             run: known.runs.get(&tre.name)?,
             outputs: &local.outputs,
             attestations: &known.attestations,
             checks: local.checks.as_ref()?,
-            standing: Some(Standing { approvals: &self.standing, passes: local.passes, used: &used }),
+            // How many have left today nobody knows here on the day of a recovery.
+            standing: (!self.recovered_today(now)).then_some(standing),
             data_owners: Some(&tre.data_owners),
             roster: &self.roster,
             now,
@@ -301,21 +304,19 @@ impl Node {
 
     /// True when a release is decided, and waits for the log to cover what it rests on.
     fn conclude(&mut self, task: TaskId, now: u64, step: &mut Step) -> bool {
-        let verdict = self.verdict(&task, now);
-        let (mut logged, mut uncovered) = (None, false);
-        if let Some(Ok(Outcome::Release(release))) = &verdict
-            && self.remembers(now)
-        {
-            uncovered = !self.is_covered(release);
-            logged = self.logged(release, now);
-        }
+        // Who may have forgotten a decision makes none.
+        let verdict = if self.remembers(now) { self.verdict(&task, now) } else { None };
         let Some(local) = self.tasks.get_mut(&task).and_then(|known| known.here.as_mut()) else { return false };
         match verdict {
             Some(Ok(Outcome::Release(release))) => {
                 // A newer status alone changes no decision that is under way.
-                let under_way = local.opening.as_ref().is_some_and(|open| open.same_decision(&release));
+                if local.opening.as_ref().is_some_and(|open| open.same_decision(&release)) {
+                    return false;
+                }
+                local.opening = None;
                 // Nothing leaves before others have seen in the log why it may.
-                if let (false, Some(logged)) = (under_way, logged) {
+                let Some(logged) = self.logged(&release, now) else { return !self.is_covered(&release) };
+                if let Some(local) = self.tasks.get_mut(&task).and_then(|known| known.here.as_mut()) {
                     local.opening = Some(release.clone());
                     step.effect(Effect::Open(Box::new(release), Box::new(logged)));
                 }
@@ -329,7 +330,7 @@ impl Node {
             }
             Some(Ok(Outcome::Open { .. }) | Err(_)) | None => local.opening = None,
         }
-        uncovered
+        false
     }
 
     /// Whether a release that this TRE signed is one that was decided here and still stands now: opening custody took time.
@@ -337,6 +338,9 @@ impl Node {
         let task = release.payload().task;
         let opening = self.tasks.get(&task).and_then(|known| known.here()).and_then(|local| local.opening.as_ref());
         let Some(opening) = opening.filter(|opening| opening.allows(release.payload())) else { return false };
+        if !self.remembers(now) {
+            return false;
+        }
         matches!(self.verdict(&task, now), Some(Ok(Outcome::Release(decided))) if decided.same_decision(opening))
     }
 

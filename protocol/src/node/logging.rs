@@ -2,24 +2,28 @@
 
 use super::{Effect, Node, Step};
 use crate::ingress::{Statement, Verified};
+use crate::log::recovery::{goes_on, is_vouched};
 use crate::log::tree::Log;
 use crate::log::witness::{Fork, Witness};
 use crate::record::checkpoint::{Checkpoint, Cosignature};
-use crate::record::grant::Role;
 use crate::record::key_record::HolderKind;
+use crate::record::payload::DAY;
 use crate::record::recovery::Recovery;
 use crate::record::release::Logged;
 use crate::record::submission::TaskId;
-use crate::tre::{Release, digest_of};
-use crate::trust::authority::Wanted;
+use crate::tre::{Release, coarse, digest_of};
 use crate::wire::id::{Digest, StatementId};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// For how long leaves may stand in the log before a checkpoint covers them, in seconds; what a release waits for is covered at once.
 const CHECKPOINT_SECONDS: u64 = 300;
 
-/// How many cosignatures of a checkpoint are enough: a node that knows so many adds none.
-const COSIGNATURES: usize = 3;
+/// For how long a new checkpoint waits for the cosignatures of the one before, in seconds: with a new one for every decision none would ever
+/// have enough, and nothing would leave a busy node.
+const WITNESS_SECONDS: u64 = 30;
+
+/// How many cosignatures of a checkpoint are enough for everybody: a node that knows so many adds none.
+const COSIGNATURES: usize = 8;
 
 /// The most statements of one kind that a release can name (`record::release`).
 const NAMED: usize = 32;
@@ -30,15 +34,23 @@ pub(super) struct Logs {
     pub(super) own: Log,
     /// The newest checkpoint of the own log.
     head: Option<Verified<Checkpoint>>,
+    /// When it was taken.
+    head_at: u64,
     epoch: u64,
+    /// How many leaves the recovery has kept with which this epoch began.
+    kept: u64,
+    /// When that was.
+    recovered_at: Option<u64>,
     /// When the oldest leaf was added that no checkpoint covers.
     uncovered: Option<u64>,
     /// Whether the shell was asked for a checkpoint since this process began.
     signing: bool,
     /// A checkpoint of the own log that the own log does not reach: it was restored from a backup.
     behind: Option<Verified<Checkpoint>>,
-    recoveries: BTreeMap<Digest, (Recovery, BTreeMap<String, StatementId>)>,
-    cosignatures: BTreeMap<StatementId, BTreeMap<String, StatementId>>,
+    /// Recoveries by the digest of their payload, each with one signature of every person.
+    recoveries: BTreeMap<Digest, BTreeMap<String, Verified<Recovery>>>,
+    /// Cosignatures under a checkpoint of a TRE, by the node that signed.
+    cosignatures: BTreeMap<(StatementId, String), BTreeMap<String, StatementId>>,
     witness: Witness,
     /// What this process has cosigned last of each TRE's log.
     cosigned: BTreeMap<String, StatementId>,
@@ -95,10 +107,20 @@ impl Node {
         self.logs.witness.forks()
     }
 
-    /// The other nodes that have cosigned a checkpoint.
+    /// The other nodes that have cosigned a checkpoint of this TRE's log.
     #[must_use]
     pub fn cosigners(&self, checkpoint: &StatementId) -> Vec<&str> {
-        self.logs.cosignatures.get(checkpoint).into_iter().flat_map(BTreeMap::keys).map(String::as_str).collect()
+        self.own_cosignatures(checkpoint).map(|(name, _)| name.as_str()).collect()
+    }
+
+    /// Whether this TRE went on from a backup on the UTC day of `now`: what it released earlier that day it may have forgotten.
+    pub(super) fn recovered_today(&self, now: u64) -> bool {
+        self.logs.recovered_at.is_some_and(|at| at / DAY == now / DAY)
+    }
+
+    fn own_cosignatures(&self, checkpoint: &StatementId) -> impl Iterator<Item = (&String, &StatementId)> + use<'_> {
+        let own = self.tre.as_ref().map(|tre| (*checkpoint, tre.name.clone()));
+        own.and_then(|place| self.logs.cosignatures.get(&place)).into_iter().flatten()
     }
 
     /// Whether this node's memory can be relied on: it has heard from a member, where there are any, and is not behind.
@@ -152,13 +174,14 @@ impl Node {
             | Statement::Cosignature(_) => false,
         };
         if belongs {
-            self.logs.own.push_statement(&statement.id(), statement.kind(), at);
+            // Leaves stand in releases, and what researchers can see of times is coarse.
+            self.logs.own.push_statement(&statement.id(), statement.kind(), coarse(at));
             self.logs.note_uncovered(at);
         }
     }
 
     pub(super) fn write_contributors(&mut self, digest: &Digest, at: u64) {
-        self.logs.own.push_contributors(digest, at);
+        self.logs.own.push_contributors(digest, coarse(at));
         self.logs.note_uncovered(at);
     }
 
@@ -166,7 +189,7 @@ impl Node {
         let said = checkpoint.payload();
         if !self.is_here(&said.tre) {
             let mut witness = std::mem::take(&mut self.logs.witness);
-            witness.take(checkpoint, |epoch, lost| self.has_recovery(&said.tre, epoch, lost, at));
+            witness.take(checkpoint, |lost, next| self.is_recovered(lost, next));
             self.logs.witness = witness;
             return;
         }
@@ -177,7 +200,9 @@ impl Node {
         let follows = self.logs.head.as_ref().map(Verified::id) == said.previous;
         if said.epoch == self.logs.epoch && follows && self.logs.own.had(said.size, &said.root) {
             self.logs.uncovered = (self.logs.own.len() > said.size).then_some(at);
+            self.logs.own.cover(said.size);
             self.logs.head = Some(checkpoint.clone());
+            self.logs.head_at = at;
             self.logs.signing = false;
             return;
         }
@@ -188,66 +213,95 @@ impl Node {
     }
 
     pub(super) fn take_cosignature(&mut self, cosignature: &Verified<Cosignature>) {
-        let by = self.logs.cosignatures.entry(cosignature.payload().checkpoint).or_default();
+        let said = cosignature.payload();
+        let by = self.logs.cosignatures.entry((said.checkpoint, said.tre.clone())).or_default();
         if by.len() < NAMED {
             by.entry(cosignature.signer().name.clone()).or_insert(cosignature.id());
         }
     }
 
-    /// True when the recovery of this TRE's own log counts from now on.
+    /// Takes a signature under a recovery. Of the own log only one that names what this node knows to be lost is kept: a recovery that was
+    /// signed for an earlier loss, or for none, never counts later. True when one counts from now on.
     pub(super) fn take_recovery(&mut self, recovery: &Verified<Recovery>, at: u64) -> bool {
         let said = recovery.payload();
-        let known = self.logs.recoveries.entry(digest_of(said)).or_insert_with(|| (said.clone(), BTreeMap::new()));
-        known.1.insert(recovery.signer().name.clone(), recovery.id());
-        if !self.is_here(&said.tre) {
-            let mut witness = std::mem::take(&mut self.logs.witness);
-            witness.recovered(&said.tre, |epoch, lost| self.has_recovery(&said.tre, epoch, lost, at));
-            self.logs.witness = witness;
+        let own = self.is_here(&said.tre);
+        if own && self.logs.behind.as_ref().map(Verified::id) != Some(said.lost) {
             return false;
         }
-        let lost = self.logs.behind.as_ref().filter(|behind| {
-            behind.id() == said.lost
-                && said.epoch == behind.payload().epoch + 1
-                && (said.size == 0 || self.logs.own.had(said.size, &said.root))
-        });
-        let counts = lost.is_some() && self.has_recovery(&said.tre, said.epoch, &said.lost, at);
-        if counts {
-            self.logs.epoch = said.epoch;
-            self.logs.head = None;
-            self.logs.behind = None;
-            self.logs.signing = false;
-            self.logs.uncovered = Some(at);
-        }
-        counts
+        let signed = self.logs.recoveries.entry(digest_of(said)).or_default();
+        signed.entry(recovery.signer().name.clone()).or_insert_with(|| recovery.clone());
+        self.weigh_recoveries(at)
     }
 
-    /// Whether an operator and a data owner of the TRE, two persons, have signed one recovery.
-    fn has_recovery(&self, tre: &str, epoch: u64, lost: &StatementId, at: u64) -> bool {
-        self.logs.recoveries.values().any(|(recovery, signed)| {
-            let operates = |person: &&String| {
-                let wanted = Wanted { person, role: Role::Operator, project: None, tre, datasets: &[] };
-                self.roster.authority(&wanted, at).is_some()
-            };
-            let owners: BTreeSet<&String> =
-                signed.keys().filter(|person| self.roster.is_data_owner(person, tre, at)).collect();
-            let two = signed.keys().filter(operates).any(|operator| owners.iter().any(|owner| *owner != operator));
-            recovery.tre == tre && recovery.epoch == epoch && recovery.lost == *lost && two
+    /// Looks at every recovery again, because a signature or somebody's role has become known. True when one of the own log counts from now.
+    pub(super) fn weigh_recoveries(&mut self, at: u64) -> bool {
+        if self.logs.recoveries.is_empty() {
+            return false;
+        }
+        let mut witness = std::mem::take(&mut self.logs.witness);
+        let others: BTreeSet<&String> =
+            self.logs.recoveries.values().flat_map(BTreeMap::values).map(|signed| &signed.payload().tre).collect();
+        others.into_iter().for_each(|tre| witness.recovered(tre, |lost, next| self.is_recovered(lost, next)));
+        self.logs.witness = witness;
+        let Some((epoch, kept)) = self.own_recovery(at) else { return false };
+        self.logs.epoch = epoch;
+        self.logs.kept = kept;
+        self.logs.recovered_at = Some(at);
+        self.logs.head = None;
+        self.logs.behind = None;
+        self.logs.signing = false;
+        self.logs.uncovered = Some(at);
+        true
+    }
+
+    /// The epoch that a recovery of the own log begins, and how many leaves it keeps: an operator and a data owner whom this TRE names stand
+    /// behind it now, and the own log has what it keeps.
+    fn own_recovery(&self, at: u64) -> Option<(u64, u64)> {
+        let (tre, behind) = (self.tre.as_ref()?, self.logs.behind.as_ref()?);
+        self.logs.recoveries.values().find_map(|signed| {
+            let said = signed.values().next()?.payload();
+            let right = said.tre == tre.name
+                && said.lost == behind.id()
+                && behind.payload().epoch.checked_add(1) == Some(said.epoch)
+                && (said.size == 0 || self.logs.own.had(said.size, &said.root));
+            // The owner must be one whom this TRE's own configuration names.
+            let stranger =
+                |person: &String| !tre.data_owners.contains(person) && self.roster.is_data_owner(person, &tre.name, at);
+            let signed = signed.iter().filter(|(person, _)| !stranger(person)).map(|(_, one)| one);
+            (right && is_vouched(&self.roster, signed, |_| at)).then_some((said.epoch, said.size))
         })
+    }
+
+    /// Whether the first checkpoint of an epoch of another TRE's log may follow the one that was lost.
+    fn is_recovered(&self, lost: &Verified<Checkpoint>, next: &Checkpoint) -> bool {
+        self.logs.recoveries.values().any(|signed| {
+            let said = signed.values().next().map(Verified::payload);
+            said.is_some_and(|said| goes_on(said, lost, next))
+                && is_vouched(&self.roster, signed.values(), |signature| signature.claims().issued)
+        })
+    }
+
+    /// The cosignatures of other nodes under the newest checkpoint, ascending, once there are enough.
+    fn witnessed(&self, now: u64) -> Option<Vec<StatementId>> {
+        let head = self.logs.head.as_ref()?;
+        let others = self.other_nodes(now);
+        let good = self.own_cosignatures(&head.id()).filter(|(name, _)| others.contains(*name));
+        let mut cosignatures: Vec<StatementId> = good.map(|(_, id)| *id).collect();
+        cosignatures.sort_unstable();
+        let asked = self.tre.as_ref().map_or(0, |tre| tre.cosignatures).min(others.len() as u64);
+        (cosignatures.len() as u64 >= asked).then_some(cosignatures)
     }
 
     /// Where everything that a release rests on stands in the log, once enough other nodes have seen it there.
     pub(super) fn logged(&self, release: &Release, now: u64) -> Option<Logged> {
         let head = self.logs.head.as_ref()?;
+        if !self.is_covered(release) {
+            return None;
+        }
+        let cosignatures = self.witnessed(now)?;
         let size = head.payload().size;
         let inclusions: Option<Vec<_>> = release.grounds().map(|id| self.logs.own.inclusion(&id, size)).collect();
-        let inclusions = inclusions?;
-        let others = self.other_nodes(now);
-        let by = self.logs.cosignatures.get(&head.id());
-        let good = by.into_iter().flatten().filter(|(name, _)| others.contains(*name)).map(|(_, id)| *id);
-        let mut cosignatures: Vec<StatementId> = good.collect();
-        cosignatures.sort_unstable();
-        let asked = self.tre.as_ref().map_or(0, |tre| tre.cosignatures).min(others.len() as u64);
-        (cosignatures.len() as u64 >= asked).then(|| Logged { checkpoint: head.id(), cosignatures, inclusions })
+        Some(Logged { checkpoint: head.id(), cosignatures, inclusions: inclusions? })
     }
 
     /// Whether every ground of a release is covered by the newest checkpoint.
@@ -262,8 +316,12 @@ impl Node {
         if !(urgent || due) || self.logs.signing || self.logs.own.len() <= self.logs.covered() || !self.remembers(now) {
             return;
         }
+        let recent = now < self.logs.head_at.saturating_add(WITNESS_SECONDS);
+        if self.logs.head.is_some() && recent && self.witnessed(now).is_none() {
+            return;
+        }
         self.logs.signing = true;
-        let before = self.logs.covered();
+        let before = if self.logs.head.is_some() { self.logs.covered() } else { self.logs.kept };
         step.effect(Effect::Checkpoint(Box::new(Checkpoint {
             tre,
             epoch: self.logs.epoch,
@@ -275,20 +333,26 @@ impl Node {
         })));
     }
 
-    /// Cosigns the newest checkpoint of a TRE, once, while there are few cosignatures of it.
-    pub(super) fn cosign(&mut self, tre: &str, step: &mut Step) {
+    /// Cosigns the newest checkpoint of a TRE, once, while there are few cosignatures of nodes that are members.
+    pub(super) fn cosign(&mut self, tre: &str, now: u64, step: &mut Step) {
         let Some(head) = self.logs.witness.head(tre).map(Verified::id) else { return };
-        let enough = self.logs.cosignatures.get(&head).is_some_and(|by| by.len() >= COSIGNATURES);
-        if !enough && self.logs.cosigned.insert(tre.to_owned(), head) != Some(head) {
+        if self.logs.cosigned.get(tre) == Some(&head) {
+            return;
+        }
+        let others = self.other_nodes(now);
+        let by = self.logs.cosignatures.get(&(head, tre.to_owned()));
+        let good = by.into_iter().flat_map(BTreeMap::keys).filter(|name| others.contains(*name)).count();
+        let own = self.tre.as_ref().is_some_and(|own| by.is_some_and(|by| by.contains_key(&own.name)));
+        if good < COSIGNATURES && !own {
+            self.logs.cosigned.insert(tre.to_owned(), head);
             step.effect(Effect::Cosign(Cosignature { tre: tre.to_owned(), checkpoint: head }));
         }
     }
 
-    /// After a restart: what nobody has cosigned, as far as is known.
-    pub(super) fn cosign_again(&mut self, step: &mut Step) {
-        let heads = self.logs.witness.heads().filter(|head| !self.logs.cosignatures.contains_key(&head.id()));
-        let tres: Vec<String> = heads.map(|head| head.payload().tre.clone()).collect();
-        tres.iter().for_each(|tre| self.cosign(tre, step));
+    /// After a restart, or when a role has become known: what this node has not cosigned yet.
+    pub(super) fn cosign_again(&mut self, now: u64, step: &mut Step) {
+        let tres: Vec<String> = self.logs.witness.heads().map(|head| head.payload().tre.clone()).collect();
+        tres.iter().for_each(|tre| self.cosign(tre, now, step));
     }
 
     pub(super) fn caught_up(&mut self) {

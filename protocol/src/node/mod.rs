@@ -207,8 +207,11 @@ impl Node {
             held.for_each(|task| step.effect(Effect::Recheck(*task)));
         }
         match &statement {
-            Statement::Checkpoint(checkpoint) => self.cosign(&checkpoint.payload().tre, step),
-            Statement::Recovery(recovery) => self.cosign(&recovery.payload().tre, step),
+            Statement::Checkpoint(checkpoint) => self.cosign(&checkpoint.payload().tre, now, step),
+            // A recovery may count once its signers are known.
+            Statement::Recovery(_) | Statement::Root(_) | Statement::KeyRecord(_) | Statement::Grant(_) => {
+                self.cosign_again(now, step);
+            }
             _ => {}
         }
     }
@@ -282,6 +285,8 @@ impl Node {
                 false
             }
             Statement::StandingApproval(approval) => {
+                // Those that have expired make room.
+                self.standing.retain(|other| at < other.claims().expires);
                 let by = &approval.signer().name;
                 let same = self.standing.iter().filter(|other| other.signer().name == *by);
                 if self.is_here(&approval.payload().tre) && same.count() < STANDING {
@@ -312,8 +317,14 @@ impl Node {
                 task(&mut self.tasks, &release.payload().task, &mut |task| task.take_release(release, here));
                 false
             }
-            Statement::Root(_) | Statement::KeyRecord(_) | Statement::Revocation(_) | Statement::Status(_) => true,
-            Statement::Grant(_) | Statement::Project(_) => false,
+            Statement::Root(_) | Statement::KeyRecord(_) | Statement::Grant(_) => {
+                if self.weigh_recoveries(at) {
+                    self.forget_lost();
+                }
+                !matches!(statement, Statement::Grant(_))
+            }
+            Statement::Revocation(_) | Statement::Status(_) => true,
+            Statement::Project(_) => false,
         }
     }
 

@@ -117,7 +117,7 @@ impl Node {
             self.tasks.get(task).and_then(|known| known.here()).is_some_and(|here| here.phase() == Phase::Held)
         });
         held.for_each(|task| step.effect(Effect::Recheck(*task)));
-        self.cosign_again(&mut step);
+        self.cosign_again(now, &mut step);
         self.settle(now, &mut step);
         step
     }

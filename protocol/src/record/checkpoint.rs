@@ -9,6 +9,9 @@ use serde::{Deserialize, Serialize};
 /// The most hashes in a consistency proof: a log has fewer than 2^63 leaves (RFC 6962 section 2.1.2).
 const PROOF_HASHES: usize = 128;
 
+/// The most leaves: beyond what any log will have, and within what tree arithmetic on 64 bits can hold.
+const MOST_LEAVES: u64 = 1 << 48;
+
 /// A signed tree head of a TRE's log (RFC 6962 section 3.5), with the proof that it extends the one before: whoever holds the chain of
 /// checkpoints can check it without asking.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -24,9 +27,9 @@ pub struct Checkpoint {
     pub root: Digest,
     /// The checkpoint before; none for the first of an epoch.
     pub previous: Option<StatementId>,
-    /// How many leaves that one had; 0 for the first of an epoch.
+    /// How many leaves that one had. For the first of an epoch, how many leaves the recovery has kept; 0 for the very first.
     pub previous_size: u64,
-    /// The consistency proof between the two (RFC 6962 section 2.1.2); empty for the first of an epoch.
+    /// The consistency proof between the two (RFC 6962 section 2.1.2), or with what the recovery has kept; empty where nothing was before.
     pub proof: Vec<Digest>,
 }
 
@@ -41,9 +44,11 @@ impl Payload for Checkpoint {
     fn check(&self) -> Result<(), Invalid> {
         require_name(&self.tre, "tre")?;
         require(self.size > self.previous_size, "size", "a checkpoint has more leaves than the one before")?;
-        let first = self.previous.is_none();
-        require(first == (self.previous_size == 0), "previous", "only the first of an epoch follows nothing")?;
-        require(!first || self.proof.is_empty(), "proof", "what follows nothing proves nothing")?;
+        require(self.size <= MOST_LEAVES, "size", "at most 2^48 leaves")?;
+        let (first, begins) = (self.previous.is_none(), self.previous_size == 0);
+        require(first || !begins, "previous_size", "what follows a checkpoint has leaves before")?;
+        require(!first || begins || self.epoch > 0, "previous", "only a recovery keeps leaves of a log that follows nothing")?;
+        require(!begins || self.proof.is_empty(), "proof", "what follows nothing proves nothing")?;
         require(self.proof.len() <= PROOF_HASHES, "proof", "at most 128 hashes")
     }
 }
