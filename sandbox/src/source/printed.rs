@@ -205,6 +205,11 @@ impl Printed {
         self.columns.iter().map(|column| column.name.as_str())
     }
 
+    /// How many rows of the outputs are compared.
+    pub(super) fn rows(&self) -> usize {
+        self.rows.len()
+    }
+
     /// What is kept of a row.
     pub(super) fn agreement(&mut self, row: u32) -> &mut Agreement {
         &mut self.rows[at(row)]

@@ -31,7 +31,7 @@ pub(super) async fn all(printed: &mut Printed, databases: &[Arc<dyn Database>], 
         return true;
     }
     let mut complete = true;
-    let mut scan = Scan { printed, key: RandomState::new(), until, meetings: Vec::new(), used: Vec::new() };
+    let mut scan = Scan::new(printed, until);
     for (dataset, database) in (0..).zip(databases) {
         for relation in database.relations() {
             if let Some(subject) = &relation.subject {
@@ -49,11 +49,18 @@ struct Scan<'a> {
     key: RandomState,
     until: Instant,
     meetings: Vec<Meeting>,
+    /// How many meetings each row of the outputs has.
+    counts: Vec<usize>,
     /// The columns of the data that a row of an output has met, and those of the output.
     used: Vec<(u32, usize)>,
 }
 
-impl Scan<'_> {
+impl<'a> Scan<'a> {
+    fn new(printed: &'a mut Printed, until: Instant) -> Self {
+        let counts = vec![0; printed.rows()];
+        Self { printed, key: RandomState::new(), until, meetings: Vec::new(), counts, used: Vec::new() }
+    }
+
     /// Reads one relation; `false` where it was not read to its end.
     async fn relation(
         &mut self,
@@ -106,7 +113,8 @@ impl Scan<'_> {
             if !self.meet(&tokens, named) {
                 return false;
             }
-            if self.meetings.len() >= MEANT_COLUMNS {
+            self.keep_promising();
+            if !self.meetings.is_empty() {
                 let subject = subjects::hash(&self.key, dataset, &batch.columns[subject], row);
                 self.agree(subject);
             }
@@ -135,14 +143,20 @@ impl Scan<'_> {
         true
     }
 
+    /// Keeps the meetings of rows that have enough of them: by chance, a row of the data meets many rows in a column or two.
+    fn keep_promising(&mut self) {
+        let at = |meeting: &Meeting| usize::try_from(meeting.row).expect("a u32 fits into a usize here");
+        self.meetings.iter().for_each(|meeting| self.counts[at(meeting)] = 0);
+        self.meetings.iter().for_each(|meeting| self.counts[at(meeting)] += 1);
+        let counts = &self.counts;
+        self.meetings.retain(|meeting| counts[at(meeting)] >= MEANT_COLUMNS);
+    }
+
     /// Counts, for each row of the outputs, the columns that agree: each column of either side once. Columns that could meet several others hold
     /// one value, so that taking the first free one gives the most.
     fn agree(&mut self, subject: u64) {
         self.meetings.sort_unstable();
         for met in self.meetings.chunk_by(|a, b| a.row == b.row) {
-            if met.len() < MEANT_COLUMNS {
-                continue;
-            }
             self.used.clear();
             let mut other = 0;
             for meeting in met {
@@ -152,6 +166,70 @@ impl Scan<'_> {
                 }
             }
             self.printed.agreement(met[0].row).meet(self.used.len() - other, other, subject);
+        }
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests stop at the first surprise")]
+mod tests {
+    use super::super::copies::{self, Agreement};
+    use super::*;
+    use crate::value::{Column, ColumnData, ColumnType};
+    use proptest::prelude::*;
+    use std::collections::HashSet;
+    use std::time::Duration;
+
+    /// The columns of the data; the outputs' first two have these names, their last two have others.
+    const NAMES: [&str; 4] = ["id", "a", "b", "c"];
+
+    /// The most columns of an output's row that meet columns of the data's row: every way is tried.
+    fn most(row: &[i64], of: &[i64], column: usize, used: &mut HashSet<usize>) -> usize {
+        let Some(value) = row.get(column) else { return 0 };
+        let mut best = most(row, of, column + 1, used);
+        for (source, other) in of.iter().enumerate() {
+            let may = if column < 2 { NAMES[column + 1] == NAMES[source] } else { true };
+            if may && value == other && used.insert(source) {
+                best = best.max(1 + most(row, of, column + 1, used));
+                used.remove(&source);
+            }
+        }
+        best
+    }
+
+    proptest! {
+        #[test]
+        fn agreement_is_the_most_that_columns_can_agree(
+            source in prop::collection::vec(prop::array::uniform4(10_000..10_006_i64), 1..40),
+            output in prop::collection::vec(prop::array::uniform4(10_000..10_006_i64), 3..12),
+        ) {
+            let mut csv = String::from("a,b,x,y\n");
+            for [a, b, x, y] in &output {
+                csv += &format!("{a},{b},{x},{y}\n");
+            }
+            let mut printed = Printed::default();
+            printed.add(csv.as_bytes());
+            let distinct = |column: usize| output.iter().map(|row| row[column]).collect::<HashSet<_>>().len();
+            prop_assume!((0..4).all(|column| distinct(column) >= 3));
+            let column = |column: usize| Column {
+                validity: None,
+                data: ColumnData::Int64(source.iter().map(|row| row[column]).collect()),
+            };
+            let batch = Batch { rows: u32::try_from(source.len()).unwrap(), columns: (0..4).map(column).collect() };
+            let schema = NAMES.map(|name| ColumnInfo { name: name.into(), ty: ColumnType::Int64, nullable: false });
+            let mut scan = Scan::new(&mut printed, Instant::now() + Duration::from_secs(60));
+            let named = scan.named(&schema);
+            prop_assert!(scan.batch(&batch, 0, 0, &named));
+            let mut expected = vec![Agreement::default(); output.len()];
+            for (row, agreement) in output.iter().zip(&mut expected) {
+                for of in &source {
+                    let named = usize::from(row[0] == of[1]) + usize::from(row[1] == of[2]);
+                    let total = most(row, of, 0, &mut HashSet::new());
+                    agreement.meet(named, total - named, u64::try_from(of[0]).unwrap());
+                }
+            }
+            let found: Vec<_> = printed.found().map(|found| found.equal_rows).collect();
+            prop_assert_eq!(found, [copies::count(&expected)]);
         }
     }
 }

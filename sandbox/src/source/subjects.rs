@@ -4,7 +4,7 @@ use crate::value::{Column, ColumnData};
 use std::collections::HashSet;
 use std::hash::{BuildHasher, BuildHasherDefault, Hasher, RandomState};
 
-/// The most subjects that are told apart: about 70 MB of memory.
+/// The most subjects that are told apart: about 75 MB of memory.
 const MOST: usize = 4_000_000;
 
 /// Takes a hash as it is: the keyed hash was made before.
