@@ -258,11 +258,11 @@ impl Node {
     }
 
     /// How many tasks each standing approval has released today or is about to.
-    fn used_today(&self, now: u64, but: &TaskId) -> BTreeMap<Digest, u64> {
+    pub(super) fn used_today(&self, now: u64, but: Option<&TaskId>) -> BTreeMap<Digest, u64> {
         let today = now / DAY;
         let done = self.standing_used.iter().filter(|((_, day), _)| *day == today);
         let mut used: BTreeMap<Digest, u64> = done.map(|((digest, _), count)| (*digest, *count)).collect();
-        let opening = self.active.iter().filter(|task| *task != but).filter_map(|task| {
+        let opening = self.active.iter().filter(|task| Some(*task) != but).filter_map(|task| {
             let id = self.tasks.get(task)?.here()?.opening.as_ref()?.standing()?;
             self.standing.iter().find(|signature| signature.id() == id)
         });
@@ -286,7 +286,7 @@ impl Node {
         let known = self.tasks.get(task)?;
         let local = known.here().filter(|here| here.phase() == Phase::Held)?;
         let tre = self.tre.as_ref()?;
-        let used = self.used_today(now, task);
+        let used = self.used_today(now, Some(task));
         let standing = Standing { approvals: &self.standing, passes: local.passes, used: &used };
         Some(decide(&Case {
             submission: &known.submission,

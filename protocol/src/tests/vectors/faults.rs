@@ -1,14 +1,19 @@
 //! Statements with one fault each, under good signatures wherever the fault is not the signature.
 
-use super::super::world::{NOW, START, World, key, other_commitment};
+use super::super::world::{NOW, START, World, key, nowhere, other_commitment};
 use super::{InvalidVector, bytes, code, hex};
 use crate::ingress::receive;
-use crate::record::Kind;
 use crate::record::attestation::{Attestation, Decision, ReportSummary};
 use crate::record::cancellation::Cancellation;
+use crate::record::checkpoint::{Checkpoint, Cosignature};
+use crate::record::comment::{Comment, Readers};
 use crate::record::key_record::HolderKind;
 use crate::record::payload::DAY;
+use crate::record::recovery::Recovery;
+use crate::record::release::Release;
 use crate::record::run::Run;
+use crate::record::standing_approval::StandingApproval;
+use crate::record::{Kind, Payload};
 use crate::wire::codec;
 use crate::wire::envelope::{Claims, seal};
 use crate::wire::id::{Digest, NetworkId, StatementId};
@@ -145,6 +150,7 @@ pub(super) fn invalid() -> (World, Vec<InvalidVector>) {
     payloads(&mut forge);
     signatures(&mut forge);
     signers(&mut forge);
+    rules(&mut forge);
     (forge.world, forge.vectors)
 }
 
@@ -436,4 +442,109 @@ fn signers(forge: &mut Forge) {
     let root = codec::encode(&World::root(2, Some(Digest::of(b"root")), &["root-a"], 1)).unwrap();
     let claims = Claims { issuer: "ruth".to_owned(), subject: "net".to_owned(), ..Forge::claims() };
     forge.add("a root by neither an old nor a new root person", &forge.seal(Kind::Root, &claims, root, "ruth"));
+}
+
+/// The rules of the kinds about logs, standing approvals and comments.
+fn rules(forge: &mut Forge) {
+    fn seal<T: Payload>(forge: &Forge, payload: &T, by: &str, lifetime: u64) -> Vec<u8> {
+        let claims = Claims {
+            issuer: by.to_owned(),
+            subject: payload.subject(),
+            expires: START + 90 + lifetime,
+            issued: START + 90,
+            not_before: START + 90,
+            ..Forge::claims()
+        };
+        forge.seal(T::KIND, &claims, codec::encode(payload).unwrap(), by)
+    }
+    let checkpoint = Checkpoint {
+        tre: "north".to_owned(),
+        epoch: 0,
+        size: 5,
+        root: Digest::of(b"root"),
+        previous: Some(StatementId::of(b"before")),
+        previous_size: 3,
+        proof: vec![Digest::of(b"hash")],
+    };
+    forge.add("a person signs a checkpoint", &seal(forge, &checkpoint, "ruth", DAY));
+    forge.add("a TRE signs a checkpoint of another's log", &seal(forge, &checkpoint, "south", DAY));
+    let shrunk = Checkpoint { size: 3, ..checkpoint.clone() };
+    forge.add("a checkpoint of a log that did not grow", &seal(forge, &shrunk, "north", DAY));
+    let orphan = Checkpoint { previous: None, ..checkpoint };
+    forge.add("a checkpoint that follows leaves and no checkpoint", &seal(forge, &orphan, "north", DAY));
+    let cosignature = Cosignature { tre: "north".to_owned(), checkpoint: StatementId::of(b"checkpoint") };
+    forge.add("a TRE cosigns its own log", &seal(forge, &cosignature, "north", DAY));
+    forge.add("a person cosigns a log", &seal(forge, &cosignature, "olga", DAY));
+    let approval = StandingApproval {
+        name: "monthly".to_owned(),
+        tre: "north".to_owned(),
+        project: "study".to_owned(),
+        policy: Digest::of(b"project"),
+        component: Digest::of(b"component"),
+        rules: "1".to_owned(),
+        checker: Digest::of(b"checker"),
+        per_day: 1,
+    };
+    forge.add("a TRE signs a standing approval", &seal(forge, &approval, "north", DAY));
+    forge.add("a standing approval for 91 days", &seal(forge, &approval, "olga", 91 * DAY));
+    let unlimited = StandingApproval { per_day: 0, ..approval };
+    forge.add("a standing approval for no task a day", &seal(forge, &unlimited, "olga", DAY));
+    let comment = Comment {
+        task: StatementId::of(b"task"),
+        tre: "north".to_owned(),
+        output: None,
+        text: "Why?".to_owned(),
+        to: Readers::Reviewers,
+        question: true,
+        answers: None,
+    };
+    forge.add("a question that the submitter may not read", &seal(forge, &comment, "olga", DAY));
+    let silent = Comment { text: " ".to_owned(), question: false, ..comment };
+    forge.add("a comment that says nothing", &seal(forge, &silent, "olga", DAY));
+    let recovery = Recovery {
+        tre: "north".to_owned(),
+        epoch: 0,
+        lost: StatementId::of(b"checkpoint"),
+        size: 1,
+        root: Digest::of(b"root"),
+        reason: "the disk failed".to_owned(),
+    };
+    forge.add("a recovery of the first epoch", &seal(forge, &recovery, "olga", DAY));
+    let report = ReportSummary {
+        rules: "1".to_owned(),
+        checker: Digest::of(b"checker"),
+        findings: Digest::of(b"findings"),
+        failed: 0,
+        review: 0,
+    };
+    let undecided = Attestation {
+        task: StatementId::of(b"task"),
+        tre: "north".to_owned(),
+        run: StatementId::of(b"run"),
+        commitment: other_commitment(),
+        project: StatementId::of(b"project"),
+        decisions: BTreeMap::new(),
+        report: report.clone(),
+        supersedes: None,
+    };
+    forge.add("an attestation that decides nothing and withdraws nothing", &seal(forge, &undecided, "olga", DAY));
+    let release = Release {
+        task: StatementId::of(b"task"),
+        tre: "north".to_owned(),
+        run: StatementId::of(b"run"),
+        attestations: vec![StatementId::of(b"attestation")],
+        standing: vec![StatementId::of(b"approval")],
+        checks: report,
+        log: nowhere(),
+        project: StatementId::of(b"project"),
+        status: StatementId::of(b"status"),
+        commitment: other_commitment(),
+        outputs: vec!["first".to_owned()],
+        ciphertext: Digest::of(b"ciphertext"),
+        ciphertext_bytes: 10,
+        recipient: "age1".to_owned(),
+    };
+    forge.add("a release by persons and by a standing approval", &seal(forge, &release, "north", DAY));
+    let by_nobody = Release { attestations: Vec::new(), standing: Vec::new(), ..release };
+    forge.add("a release by nobody", &seal(forge, &by_nobody, "north", DAY));
 }
