@@ -17,7 +17,7 @@ use interval::{ANY, Sum, System, Width};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// How often more is blanked before what is left is shown to a person.
-const ROUNDS: usize = 64;
+const ROUNDS: usize = 24;
 
 /// The most kinds of null rows that are looked at in one table.
 const MAXIMUM_MASKS: usize = 16;

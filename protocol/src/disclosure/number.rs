@@ -10,7 +10,11 @@ pub(crate) fn round_real(value: f64, digits: u8) -> Option<f64> {
     if !value.is_finite() {
         return None;
     }
-    let places = usize::from(digits.clamp(1, MAXIMUM_DIGITS)) - 1;
+    let digits = digits.clamp(1, MAXIMUM_DIGITS);
+    if value.fract() == 0.0 && value.abs() < 10_f64.powi(i32::from(digits)) {
+        return Some(value + 0.0);
+    }
+    let places = usize::from(digits) - 1;
     let rounded: f64 = format!("{value:.places$e}").parse().ok()?;
     // Adding zero turns −0 into 0 and changes nothing else.
     rounded.is_finite().then_some(rounded + 0.0)
@@ -35,6 +39,10 @@ pub(crate) fn round_integer(value: i64, digits: u8) -> i64 {
 /// The one printed form of a finite double: the shortest digits that read back, laid out as ECMAScript does
 /// (RFC 8785 section 3.2.2.3): plain from 1e-6 to 1e21, with an exponent outside.
 pub(crate) fn print_real(value: f64) -> String {
+    // Within these bounds the shortest digits without an exponent are what the standard library prints.
+    if (1e-6..1e21).contains(&value.abs()) {
+        return value.to_string();
+    }
     let shortest = format!("{:e}", value.abs());
     match Parts::read(&shortest) {
         Some(parts) => Parts { negative: value < 0.0, ..parts }.print(),

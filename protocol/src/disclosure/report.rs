@@ -321,18 +321,19 @@ pub(crate) enum About {
 pub(crate) struct Book<'a> {
     columns: &'a [Column],
     findings: Vec<Finding>,
-    tallies: BTreeMap<Rule, Tally>,
+    /// In the order of [`Rule::ALL`].
+    tallies: [Tally; Rule::ALL.len()],
 }
 
 impl<'a> Book<'a> {
     /// An empty book about an output with these columns.
     pub(crate) fn new(columns: &'a [Column]) -> Self {
-        Self { columns, findings: Vec::new(), tallies: BTreeMap::new() }
+        Self { columns, findings: Vec::new(), tallies: [Tally::default(); Rule::ALL.len()] }
     }
 
     /// Counts a verdict, and lists it when it is a doubt and there is room. `reason` is asked for only then.
     pub(crate) fn note(&mut self, rule: Rule, verdict: Verdict, about: About, reason: impl FnOnce() -> String) {
-        let tally = self.tallies.entry(rule).or_default();
+        let tally = &mut self.tallies[rule as usize];
         let doubts = tally.review + tally.fail + tally.refused;
         *tally.of(verdict) += 1;
         if verdict >= Verdict::Review && doubts < u64::try_from(LISTED_FINDINGS).unwrap_or(u64::MAX) {
@@ -353,7 +354,8 @@ impl<'a> Book<'a> {
     }
 
     pub(crate) fn close(self, tier: Tier) -> Report {
-        Report::of(tier, self.findings, self.tallies)
+        let noted = Rule::ALL.into_iter().zip(self.tallies).filter(|(_, tally)| *tally != Tally::default());
+        Report::of(tier, self.findings, noted.collect())
     }
 }
 

@@ -33,6 +33,17 @@ pub(crate) fn fold(text: &str) -> Result<String, Flaw> {
     }
     let mut folded = String::with_capacity(text.len());
     let mut marks = 0_u32;
+    if text.is_ascii() {
+        // ASCII is its own normal form, and nothing in it looks like anything else.
+        if text.bytes().any(|byte| byte.is_ascii_control()) {
+            return Err(Flaw::Unseen);
+        }
+        for word in text.split(' ').filter(|word| !word.is_empty()) {
+            folded.push_str(if folded.is_empty() { "" } else { " " });
+            folded.push_str(word);
+        }
+        return sound(folded);
+    }
     for character in text.nfc().map(plain) {
         if is_unseen(character) {
             return Err(Flaw::Unseen);
@@ -46,6 +57,11 @@ pub(crate) fn fold(text: &str) -> Result<String, Flaw> {
         }
     }
     folded.truncate(folded.trim_end_matches(' ').len());
+    sound(folded)
+}
+
+/// What is wrong with a text as a whole.
+fn sound(folded: String) -> Result<String, Flaw> {
     if folded.starts_with(['=', '+', '-', '@']) {
         return Err(Flaw::Formula);
     }

@@ -333,3 +333,155 @@ proptest! {
         }
     }
 }
+
+/// Every way found so far to write the same figures differently: each takes the same table and 64 bits.
+mod encoders {
+    pub(super) type Encoder = fn(&[bool]) -> String;
+
+    fn rows(secret: &[bool], row: impl Fn(usize, bool) -> String) -> String {
+        secret.iter().enumerate().map(|(place, bit)| row(place, *bit)).collect()
+    }
+
+    fn ten(place: usize) -> usize {
+        place * 10 + 10
+    }
+
+    pub(super) const ALL: [(&str, Encoder); 20] = [
+        ("row order", |secret| {
+            let (ones, zeros): (Vec<usize>, Vec<usize>) = (0..secret.len()).partition(|place| secret[*place]);
+            let line = |place: &usize| format!("g{place:02},{}\n", ten(*place));
+            format!("k,n\n{}{}", ones.iter().map(line).collect::<String>(), zeros.iter().map(line).collect::<String>())
+        }),
+        ("column order", |secret| {
+            if secret[0] {
+                format!("n,k\n{}", rows(secret, |place, _| format!("{},g{place:02}\n", ten(place))))
+            } else {
+                format!("k,n\n{}", rows(secret, |place, _| format!("g{place:02},{}\n", ten(place))))
+            }
+        }),
+        ("case of names", |secret| {
+            let names = if secret[0] { "K,n" } else { "k,N" };
+            format!("{names}\n{}", rows(secret, |place, _| format!("g{place:02},{}\n", ten(place))))
+        }),
+        ("low digits", |secret| {
+            let row = |place, bit| format!("g{place:02},{}.000000000000{}\n", ten(place), u8::from(bit));
+            format!("k,n\n{}", rows(secret, row))
+        }),
+        ("trailing zeros", |secret| {
+            let row = |place, bit| format!("g{place:02},{}{}\n", ten(place), if bit { ".00" } else { "" });
+            format!("k,n\n{}", rows(secret, row))
+        }),
+        ("exponents", |secret| {
+            let row = |place, bit| {
+                if bit { format!("g{place:02},{}e1\n", place + 1) } else { format!("g{place:02},{}\n", ten(place)) }
+            };
+            format!("k,n\n{}", rows(secret, row))
+        }),
+        ("case of exponents", |secret| {
+            let row = |place, bit| format!("g{place:02},{}{}\n", place + 1, if bit { "E+1" } else { "e1" });
+            format!("k,n\n{}", rows(secret, row))
+        }),
+        ("signs", |secret| {
+            let row = |place, bit| format!("g{place:02},{}{}\n", if bit { "+" } else { "" }, ten(place));
+            format!("k,n\n{}", rows(secret, row))
+        }),
+        ("quoting", |secret| {
+            let row = |place, bit| {
+                if bit { format!("\"g{place:02}\",{}\n", ten(place)) } else { format!("g{place:02},\"{}\"\n", ten(place)) }
+            };
+            format!("k,n\n{}", rows(secret, row))
+        }),
+        ("spaces", |secret| {
+            let row = |place, bit| format!("g{place:02}{},{}\n", if bit { " " } else { "" }, ten(place));
+            format!("k,n\n{}", rows(secret, row))
+        }),
+        ("ends of lines", |secret| {
+            let row = |place, bit| format!("g{place:02},{}{}", ten(place), if bit { "\r\n" } else { "\n" });
+            format!("k,n\n{}", rows(secret, row))
+        }),
+        ("empty lines", |secret| {
+            let row = |place, bit| format!("g{place:02},{}\n{}", ten(place), if bit { "\n" } else { "" });
+            format!("k,n\n{}", rows(secret, row))
+        }),
+        ("byte order mark and last end", |secret| {
+            let text = format!("k,n\n{}", rows(secret, |place, _| format!("g{place:02},{}\n", ten(place))));
+            if secret[0] { format!("\u{FEFF}{}", text.trim_end()) } else { text }
+        }),
+        ("composed letters", |secret| {
+            let row = |place, bit| format!("{}{place:02},{}\n", if bit { "e\u{301}" } else { "é" }, ten(place));
+            format!("k,n\n{}", rows(secret, row))
+        }),
+        ("dashes and quotes", |secret| {
+            let row = |place, bit| {
+                let (dash, quote) = if bit { ('\u{2013}', '\u{2019}') } else { ('-', '\'') };
+                format!("a{dash}b{quote}s {place:02},{}\n", ten(place))
+            };
+            format!("k,n\n{}", rows(secret, row))
+        }),
+        ("no-break spaces", |secret| {
+            let row = |place, bit| format!("g{}{place:02},{}\n", if bit { '\u{A0}' } else { ' ' }, ten(place));
+            format!("k,n\n{}", rows(secret, row))
+        }),
+        ("minus zero", |secret| {
+            let row = |place, bit| format!("g{place:02},{}\n", if bit { "-0.0" } else { "0" });
+            format!("k,x\n{}", rows(secret, row))
+        }),
+        ("what is no number", |secret| {
+            let row = |place, bit| format!("g{place:02},{},{}\n", if bit { "NaN" } else { "-inf" }, ten(place));
+            format!("k,x,n\n{}", rows(secret, row))
+        }),
+        ("empty or missing", |secret| {
+            let row = |place, bit| format!("g{place:02},{},{}\n", if bit { "\"\"" } else { "" }, ten(place));
+            format!("k,x,n\n{}", rows(secret, row))
+        }),
+        ("case of words, zones and fractions of moments", |secret| {
+            let row = |place, bit| {
+                let (word, moment) =
+                    if bit { ("TRUE", "2024-02-03T10:00:00.123Z") } else { ("true", "2024-02-03 11:00:00+01:00") };
+                format!("g{place:02},{word},{moment}\n")
+            };
+            format!("k,seen,at\n{}", rows(secret, row))
+        }),
+    ];
+}
+
+proptest! {
+    #[test]
+    fn threat_34_no_encoder_gets_a_bit_through(secret in prop::collection::vec(any::<bool>(), 64), other in prop::collection::vec(any::<bool>(), 64)) {
+        for (name, encode) in encoders::ALL {
+            let form = |bits: &[bool]| {
+                let written = encode(bits);
+                let names = written.trim_start_matches('\u{FEFF}').lines().next().unwrap().to_ascii_lowercase();
+                let mut declared: Vec<String> = names.split(',').map(str::to_owned).collect();
+                declared.sort();
+                canonicalise(&parse_csv(written.as_bytes()).unwrap(), &Form { declared: Some(declared), ..Form::default() }).unwrap()
+            };
+            prop_assert!(form(&secret).bytes() == form(&other).bytes(), "{}", name);
+            prop_assert!(form(&secret).schema() == form(&other).schema(), "{}", name);
+        }
+    }
+}
+
+#[test]
+fn threat_34_what_has_no_single_form_is_refused() {
+    for written in [
+        // two columns of one name could be told apart by their order
+        "a,A\n1,2\n",
+        // characters that only a machine tells apart
+        "k\na\u{200B}\n",
+        "k\n\u{430}bc\n",
+        "k\na\u{FE0F}\n",
+        "k\na\tb\n",
+        "k\n\u{FF11}\n",
+    ] {
+        assert!(csv(written).is_err(), "{written:?}");
+    }
+}
+
+#[test]
+fn threat_36_names_carry_nothing_that_was_not_declared() {
+    let declared = Form { declared: Some(vec!["k".into(), "n".into()]), ..Form::default() };
+    for written in ["k,secret\na,1\n", "k,n_1\na,1\n", "k, n;\na,1\n"] {
+        assert!(parse_csv(written.as_bytes()).and_then(|table| canonicalise(&table, &declared)).is_err(), "{written}");
+    }
+}

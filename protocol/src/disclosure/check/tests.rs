@@ -448,14 +448,10 @@ proptest! {
         let outputs = vec![given("parts", summed(&["k"], &parts)), given("total", summed(&[], &[total]))];
         let checked = check_outputs(outputs, &policy).unwrap();
         for (checked, values) in checked.iter().zip([parts.as_slice(), &[total]]) {
-            // two equal contributions are never most of a sum of one, unless all is zero: nothing here can pass but zeros
+            // two contributions of the whole sum each contradict it; only of zeros nothing is to be said
             let zeros = !special && values.iter().all(|value| *value == 0.0);
-            let blank = shown(checked).lines().skip(1).all(|line| line.ends_with(',') || line == "\"\"");
-            prop_assert!(checked.report.verdict > Verdict::Pass || zeros || (suppress && blank) || suppress);
-            if !suppress && !zeros {
-                prop_assert!(!checked.report.passes());
-            }
-            prop_assert!(!values.iter().any(|value| !value.is_finite()) || !checked.report.passes() || blank);
+            prop_assert!(checked.report.verdict > Verdict::Pass || zeros);
+            prop_assert!(!checked.report.passes() || zeros);
         }
     }
 

@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, VecDeque};
 pub(crate) const ANY: i64 = i64::MAX / 4;
 
 /// The most steps of all searches over one system: beyond, what is left is not proven.
-const STEPS: usize = 20_000_000;
+const STEPS: usize = 2_000_000;
 
 /// The most rounds in which bounds are carried through all sums.
 const ROUNDS: usize = 50;
@@ -76,6 +76,14 @@ impl System {
             system.terms.push(terms);
             system.constants.push(constant);
         }
+        // Where a change can end at once, and where it has most room, is where a search begins.
+        let Self { terms, known, sums_of, .. } = &mut system;
+        for terms in terms {
+            terms.sort_by_key(|(number, _)| {
+                let (least, most) = known[*number];
+                (sums_of[*number].len() > 1, std::cmp::Reverse(most.saturating_sub(least)))
+            });
+        }
         system
     }
 
@@ -116,42 +124,37 @@ impl System {
     }
 }
 
-/// A term's least and most, by its sign; `None` is no bound.
-fn reach(bounds: &[(i64, i64)], (number, sign): (Number, i64)) -> (Option<i64>, Option<i64>) {
-    let (least, most) = bounds[number];
-    let (least, most) = ((least > -ANY).then_some(least), (most < ANY).then_some(most));
-    if sign > 0 { (least, most) } else { (most.map(|most| -most), least.map(|least| -least)) }
+/// The bounds of a number times a sign; `None` is no bound.
+fn reach((least, most): (i64, i64), sign: i64) -> [Option<i64>; 2] {
+    let [least, most] = [(least > -ANY).then_some(least), (most < ANY).then_some(most)];
+    if sign > 0 { [least, most] } else { [most.map(|most| -most), least.map(|least| -least)] }
 }
 
 /// Carries the bounds of all other terms of a sum into each of them.
 fn narrow(bounds: &mut [(i64, i64)], terms: &[(Number, i64)], constant: i64) -> bool {
-    let all = |side: fn((Option<i64>, Option<i64>)) -> Option<i64>, bounds: &[(i64, i64)]| {
-        terms.iter().map(|term| side(reach(bounds, *term))).fold((0_i64, 0_usize), |(sum, open), bound| match bound {
-            Some(bound) => (sum.saturating_add(bound), open),
-            None => (sum, open + 1),
-        })
-    };
-    let (lows, highs) = (all(|reach| reach.0, bounds), all(|reach| reach.1, bounds));
-    // The sum of the others, when all of them are bounded on that side.
-    let others = |(sum, open): (i64, usize), own: Option<i64>| match (open, own) {
-        (0, Some(own)) => Some(sum - own),
-        (1, None) => Some(sum),
-        _ => None,
-    };
-    let mut new = Vec::with_capacity(terms.len());
-    for term in terms {
-        let (low, high) = reach(bounds, *term);
-        let most = others(lows, low).map(|others| -constant - others);
-        let least = others(highs, high).map(|others| -constant - others);
-        let (least, most) =
-            if term.1 > 0 { (least, most) } else { (most.map(|most| -most), least.map(|least| -least)) };
-        let (before_least, before_most) = bounds[term.0];
-        new.push((before_least.max(least.unwrap_or(-ANY)), before_most.min(most.unwrap_or(ANY))));
+    // On each side: what the bounded terms come to, and how many are open.
+    let mut sides = [(constant, 0_usize); 2];
+    for (number, sign) in terms {
+        for (side, bound) in sides.iter_mut().zip(reach(bounds[*number], *sign)) {
+            match bound {
+                Some(bound) => side.0 = side.0.saturating_add(bound),
+                None => side.1 += 1,
+            }
+        }
     }
     let mut narrowed = false;
-    for ((number, _), new) in terms.iter().zip(new) {
-        narrowed |= bounds[*number] != new;
-        bounds[*number] = new;
+    for (number, sign) in terms {
+        let before = bounds[*number];
+        let own = reach(before, *sign);
+        // All terms come to 0, so that this one is what the others leave: at most the negative of their least.
+        let [most, least] = [0, 1].map(|side: usize| match (sides[side], own[side]) {
+            ((sum, 0), Some(own)) => Some(own - sum),
+            ((sum, 1), None) => Some(-sum),
+            _ => None,
+        });
+        let [least, most] = reach((least.unwrap_or(-ANY), most.unwrap_or(ANY)), *sign);
+        bounds[*number] = (before.0.max(least.unwrap_or(-ANY)), before.1.min(most.unwrap_or(ANY)));
+        narrowed |= bounds[*number] != before;
     }
     narrowed
 }
@@ -249,10 +252,10 @@ impl<'a> Search<'a> {
         let walk = self.walk;
         self.came[start] = walk;
         let mut queue = VecDeque::from([start]);
+        if start == goal {
+            return Some(Vec::new());
+        }
         while let Some(at) = queue.pop_front() {
-            if at == goal {
-                return Some(self.trace(start, goal));
-            }
             let (terms, needed): (&[(Number, i64)], Option<i64>) = if at == outside {
                 (&[], None)
             } else {
@@ -293,6 +296,9 @@ impl<'a> Search<'a> {
                 if self.came[next] != walk {
                     self.came[next] = walk;
                     self.from[next] = (at, other, change);
+                    if next == goal {
+                        return Some(self.trace(start, goal));
+                    }
                     queue.push_back(next);
                 }
             }

@@ -29,11 +29,12 @@ pub(crate) fn check(book: &mut Book, canonical: &Canonical, witnessed: &Witnesse
         });
     }
     for row in 0..canonical.table().rows.len() {
-        let blank = |column: usize| canonical.origin(Place { row, column }).is_some_and(|origin| hidden.is(origin));
-        let evidence = |column: usize| -> Option<Evidence> {
-            let origin = canonical.origin(Place { row, column }).filter(|origin| !hidden.is(*origin))?;
-            *witnessed.evidence.get(origin.row)?.get(origin.column)?
-        };
+        // Host-made tables keep the order of their columns; rows were sorted.
+        let Some(origin) = canonical.origin(Place { row, column: 0 }).map(|origin| origin.row) else { continue };
+        let beside = witnessed.evidence.get(origin);
+        let blank = |column: usize| hidden.is(Place { row: origin, column });
+        let evidence =
+            |column: usize| -> Option<Evidence> { if blank(column) { None } else { *beside?.get(column)? } };
         let mut figures = 0;
         for (column, described) in canonical.schema().iter().enumerate() {
             let place = Place { row, column };
