@@ -93,7 +93,8 @@ async fn threat_57_bombs_end_by_time_or_memory_and_the_dataset_stays_well() {
         assert!(!matches!(ended, Ok(Ok(_))), "{sql} is no bomb");
         assert!(start.elapsed() < limit + Duration::from_secs(1), "{sql} took {:?}", start.elapsed());
         while threads_of_queries() > 0 {
-            assert!(start.elapsed() < limit + Duration::from_secs(10), "{sql} still computes");
+            // a step ends with its batch, which takes seconds without optimisation on a busy machine
+            assert!(start.elapsed() < limit + Duration::from_secs(30), "{sql} still computes");
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     }
