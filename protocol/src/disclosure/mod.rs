@@ -9,6 +9,7 @@ mod calendar;
 pub mod canonical;
 pub mod check;
 pub mod contributors;
+pub mod differencing;
 mod fields;
 mod hiding;
 mod identifiers;
