@@ -5,7 +5,7 @@
 //! comma or a quote, an empty field for null (`""` where it stands alone), numbers as RFC 8785 section 3.2.2.3 prints them, dates as ISO 8601.
 
 use crate::disclosure::fields::{self, NotFields};
-use crate::disclosure::table::{Cell, Column, Role, Table, is_identifier, order_rows};
+use crate::disclosure::table::{Cell, CellType, Column, Role, Table, is_identifier, order_rows};
 use crate::disclosure::{calendar, number, text};
 use std::fmt;
 use thiserror::Error;
@@ -217,7 +217,7 @@ impl fmt::Debug for Canonical {
 
 /// Gives a table its one form.
 ///
-/// Names become lower case. Numbers that are not keys keep the form's significant digits; moments keep whole seconds; empty text becomes null,
+/// Names become lower case. Opaque columns of whole numbers are integers, however they were written. Numbers that are not keys keep the form's significant digits; moments keep whole seconds; empty text becomes null,
 /// and so do NaN and the infinities: one poisoned row must not withhold a whole output, so it is marked ([`Canonical::replaced`]) for the
 /// reviewer instead of refused. Rows are sorted after that, so that their order says nothing that the bytes do not.
 ///
@@ -232,7 +232,7 @@ pub fn canonicalise(table: &Table, form: &Form) -> Result<Canonical, NotCanonica
     }
     let named = name_columns(&table.columns)?;
     let column_order = order_columns(&named, form.declared.as_deref())?;
-    let columns: Vec<Column> = column_order.iter().filter_map(|place| named.get(*place).cloned()).collect();
+    let mut columns: Vec<Column> = column_order.iter().filter_map(|place| named.get(*place).cloned()).collect();
 
     let mut rows = Vec::with_capacity(table.rows.len());
     for (place, row) in table.rows.iter().enumerate() {
@@ -250,6 +250,9 @@ pub fn canonicalise(table: &Table, form: &Form) -> Result<Canonical, NotCanonica
             cells.push(cell);
         }
         rows.push((place, cells, replaced));
+    }
+    for (place, column) in columns.iter_mut().enumerate() {
+        settle_type(column, rows.iter_mut().filter_map(|(_, cells, _)| cells.get_mut(place)));
     }
     rows.sort_by(|(_, left, _), (_, right, _)| order_rows(left, right));
 
@@ -367,6 +370,28 @@ fn order_columns(named: &[Column], declared: Option<&[String]>) -> Result<Vec<us
     places.sort_unstable();
     places.dedup();
     if places.len() == named.len() && order.len() == named.len() { Ok(order) } else { Err(NotCanonical::Undeclared) }
+}
+
+/// The type of an opaque column is told from its spelling, and `1.0` beside `1` would be a bit in the schema that no cell shows: whole numbers
+/// are integers once they are rounded, and a column without a value is text.
+fn settle_type<'a>(column: &mut Column, cells: impl Iterator<Item = &'a mut Cell>) {
+    if column.role != Role::Opaque {
+        return;
+    }
+    let mut cells: Vec<&mut Cell> = cells.collect();
+    if cells.iter().all(|cell| **cell == Cell::Null) {
+        column.ty = CellType::Text;
+    } else if column.ty == CellType::Real {
+        let whole = |cell: &&mut Cell| match &**cell {
+            Cell::Real(value) if value.fract() == 0.0 => print(cell).parse().ok().map(Cell::Integer),
+            Cell::Null => Some(Cell::Null),
+            _ => None,
+        };
+        if let Some(integers) = cells.iter().map(whole).collect::<Option<Vec<Cell>>>() {
+            column.ty = CellType::Integer;
+            cells.iter_mut().zip(integers).for_each(|(cell, integer)| **cell = integer);
+        }
+    }
 }
 
 fn canonical_cell(cell: &Cell, column: &Column, digits: u8, place: Place) -> Result<Cell, NotCanonical> {

@@ -114,11 +114,7 @@ pub(crate) fn read_cell(field: String, ty: CellType) -> Option<Cell> {
 }
 
 fn read_boolean(field: &str) -> Option<bool> {
-    match field.to_ascii_lowercase().as_str() {
-        "true" => Some(true),
-        "false" => Some(false),
-        _ => None,
-    }
+    if field.eq_ignore_ascii_case("true") { Some(true) } else { field.eq_ignore_ascii_case("false").then_some(false) }
 }
 
 /// A number, or one of the words that programs write for what is none.

@@ -9,7 +9,7 @@ use crate::disclosure::naming;
 use crate::disclosure::report::{About, Book, Rule, Verdict};
 use crate::disclosure::table::{Cell, CellType, Role};
 use forms::Kind;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 /// From this many different ones on, a column holds identifiers, when they are also half of what looks like one:
 /// one in eleven numbers of ten digits has the check digit of an NHS number by chance.
@@ -55,7 +55,7 @@ pub(crate) fn check(book: &mut Book, canonical: &Canonical, source: &SourceFacts
 type Doubt = Option<(Verdict, String)>;
 
 fn of_texts<'a>(cells: impl Iterator<Item = &'a Cell> + Clone, probed: u64) -> Doubt {
-    let texts: BTreeSet<&str> =
+    let texts: HashSet<&str> =
         cells.clone().filter_map(|cell| if let Cell::Text(text) = cell { Some(text.as_str()) } else { None }).collect();
     of_forms(texts.iter().copied(), probed).or_else(|| {
         let present = cells.filter(|cell| **cell != Cell::Null).count();
@@ -132,6 +132,10 @@ fn day_of(cell: &Cell) -> Option<i64> {
 
 /// The day in a text: `1948-07-05`, `19480705`, `05/07/1948`, `5.7.1948`.
 fn day_in(text: &str) -> Option<i64> {
+    let joint = |byte: u8| matches!(byte, b'/' | b'.' | b'-' | b' ');
+    if text.len() > 10 || !text.bytes().all(|byte| byte.is_ascii_digit() || joint(byte)) {
+        return None;
+    }
     let parts: Vec<&str> = text.split(['/', '.', '-', ' ']).collect();
     let iso = match parts.as_slice() {
         [year, month, day] if year.len() == 4 => format!("{year}-{month:0>2}-{day:0>2}"),

@@ -16,7 +16,7 @@ pub const RULES_VERSION: &str = "2";
 const DESCRIPTION: &str = "\
 quintes disclosure rules 2
 canonical: columns as declared; rows sorted; numbers but keys to the policy's significant digits in RFC 8785 form; moments to the second; \
-text in NFC with dashes, quotes and spaces in ASCII; NaN and infinities to null; RFC 4180 with LF
+text in NFC with dashes, quotes and spaces in ASCII; NaN and infinities to null; opaque columns of whole numbers are integers; RFC 4180 with LF
 suppression, when the policy asks: witnessed figures that fail minimum-threshold, dominance or degrees-of-freedom are null, all of a row \
 where its count or subjects fail; then rows, smallest first, until complementary-suppression holds
 rounding, when the policy asks: witnessed counts to the nearest multiple of rounding-base, halves up, or to the middle of their bin; a sum \

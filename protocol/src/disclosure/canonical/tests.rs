@@ -181,7 +181,7 @@ fn keys_keep_all_their_digits_and_figures_do_not() {
 
 #[test]
 fn a_null_alone_in_its_line_is_still_a_row() {
-    let table = Table { rows: vec![vec![Cell::Null]; 2], ..one(Cell::Null, CellType::Real, Role::Opaque) };
+    let table = Table { rows: vec![vec![Cell::Null]; 2], ..one(Cell::Null, CellType::Text, Role::Opaque) };
     let canonical = canonicalise(&table, &Form::default()).unwrap();
     assert_eq!(canonical.bytes(), b"x\n\"\"\n\"\"\n");
     assert_eq!(read_csv(canonical.bytes(), canonical.schema()).unwrap(), table);
@@ -387,7 +387,11 @@ mod encoders {
         }),
         ("quoting", |secret| {
             let row = |place, bit| {
-                if bit { format!("\"g{place:02}\",{}\n", ten(place)) } else { format!("g{place:02},\"{}\"\n", ten(place)) }
+                if bit {
+                    format!("\"g{place:02}\",{}\n", ten(place))
+                } else {
+                    format!("g{place:02},\"{}\"\n", ten(place))
+                }
             };
             format!("k,n\n{}", rows(secret, row))
         }),
@@ -463,7 +467,13 @@ proptest! {
 }
 
 #[test]
-fn threat_34_what_has_no_single_form_is_refused() {
+fn threat_34_what_a_spelling_says_is_dropped_or_refused() {
+    // one spelling alone does not change what the schema says
+    for (one, other) in
+        [("x\n1\n2\n", "x\n1.0\n2\n"), ("x,k\nNaN,a\n", "x,k\n,a\n"), ("x\n10000000000000\n", "x\n1e13\n")]
+    {
+        assert_eq!(csv(one).unwrap().schema(), csv(other).unwrap().schema(), "{one}");
+    }
     for written in [
         // two columns of one name could be told apart by their order
         "a,A\n1,2\n",

@@ -14,7 +14,7 @@ pub(crate) const ANY: i64 = i64::MAX / 4;
 const STEPS: usize = 2_000_000;
 
 /// The most rounds in which bounds are carried through all sums.
-const ROUNDS: usize = 50;
+const ROUNDS: usize = 12;
 
 /// A number in a system, by its place.
 pub(crate) type Number = usize;
@@ -159,6 +159,11 @@ fn narrow(bounds: &mut [(i64, i64)], terms: &[(Number, i64)], constant: i64) -> 
     narrowed
 }
 
+/// A sum with one too much (2s + 1) or one too little (2s).
+fn node(sum: usize, change: i64) -> usize {
+    2 * sum + usize::from(change > 0)
+}
+
 /// The search for other numbers that fulfil every sum.
 struct Search<'a> {
     system: &'a System,
@@ -166,8 +171,6 @@ struct Search<'a> {
     now: Vec<i64>,
     /// The least and the most that each number had in any candidate.
     seen: Vec<(i64, i64)>,
-    /// Numbers in one sum alone: a change ends in them.
-    ends: Vec<Number>,
     /// Which nodes this walk has come to, by its number.
     came: Vec<usize>,
     from: Vec<(usize, Number, i64)>,
@@ -181,7 +184,6 @@ impl<'a> Search<'a> {
         Self {
             now: system.values.clone(),
             seen: system.values.iter().map(|value| (*value, *value)).collect(),
-            ends: (0..system.values.len()).filter(|number| system.sums_of[*number].len() == 1).collect(),
             came: vec![0; nodes],
             from: vec![(0, 0, 0); nodes],
             walk: 0,
@@ -237,67 +239,56 @@ impl<'a> Search<'a> {
         true
     }
 
-    /// The other numbers that must change by one each, and how, when a number does. Breadth first over sums that are out of balance:
-    /// node 2s + 1 is sum s with one too much, 2s with one too little, and the last is the outside, where any change may end.
+    /// The other numbers that must change by one each, and how, when a number does.
     fn path(&mut self, number: Number, direction: i64) -> Option<Vec<(Number, i64)>> {
         let outside = self.came.len() - 1;
-        let node = |sum: usize, change: i64| 2 * sum + usize::from(change > 0);
-        let (start, goal) = match self.system.sums_of[number].as_slice() {
-            [(sum, sign)] => (node(*sum, sign * direction), outside),
-            // The other sum must be out of balance the other way when the change arrives there.
-            [(sum, sign), (other, other_sign)] => (node(*sum, sign * direction), node(*other, -other_sign * direction)),
-            _ => return None,
-        };
-        self.walk += 1;
-        let walk = self.walk;
-        self.came[start] = walk;
-        let mut queue = VecDeque::from([start]);
-        if start == goal {
-            return Some(Vec::new());
-        }
-        while let Some(at) = queue.pop_front() {
-            let (terms, needed): (&[(Number, i64)], Option<i64>) = if at == outside {
-                (&[], None)
-            } else {
-                (&self.system.terms[at / 2], Some(if at % 2 == 1 { -1 } else { 1 }))
-            };
-            let mut arrive = Vec::new();
-            match needed {
-                Some(needed) => {
-                    for (other, sign) in terms {
-                        self.steps += 1;
-                        let change = needed * sign;
-                        if *other == number || self.room(*other, change) <= 0 {
-                            continue;
-                        }
-                        match self.system.sums_of[*other].as_slice() {
-                            [_] => arrive.push((outside, *other, change)),
-                            [first, second] => {
-                                let (sum, sign) = if first.0 == at / 2 { second } else { first };
-                                arrive.push((node(*sum, sign * change), *other, change));
-                            }
-                            _ => {}
-                        }
-                    }
+        match *self.system.sums_of[number].as_slice() {
+            [(sum, sign)] => self.walk(number, node(sum, sign * direction), outside).map(|(_, path)| path),
+            [(sum, sign), (other, other_sign)] => {
+                // The other sum must be out of balance the other way when the change arrives there; or both changes end outside.
+                let goal = node(other, -other_sign * direction);
+                let (end, mut path) = self.walk(number, node(sum, sign * direction), goal)?;
+                if end == outside {
+                    let (_, rest) = self.walk(number, node(other, other_sign * direction), outside)?;
+                    path.extend(rest);
                 }
-                None => {
-                    for other in &self.ends {
-                        self.steps += 1;
-                        let [(sum, sign)] = self.system.sums_of[*other].as_slice() else { continue };
-                        for change in [1, -1] {
-                            if *other != number && self.room(*other, change) > 0 {
-                                arrive.push((node(*sum, sign * change), *other, change));
-                            }
-                        }
-                    }
-                }
+                Some(path)
             }
-            for (next, other, change) in arrive {
-                if self.came[next] != walk {
-                    self.came[next] = walk;
-                    self.from[next] = (at, other, change);
-                    if next == goal {
-                        return Some(self.trace(start, goal));
+            _ => None,
+        }
+    }
+
+    /// A way from a sum that is out of balance to another one, or to the outside. Breadth first; the outside is the last node.
+    fn walk(&mut self, number: Number, start: usize, goal: usize) -> Option<(usize, Vec<(Number, i64)>)> {
+        let outside = self.came.len() - 1;
+        self.walk += 1;
+        self.came[start] = self.walk;
+        if start == goal {
+            return Some((goal, Vec::new()));
+        }
+        let system = self.system;
+        let mut queue = VecDeque::from([start]);
+        while let Some(at) = queue.pop_front() {
+            let needed = if at % 2 == 1 { -1 } else { 1 };
+            for (other, sign) in &system.terms[at / 2] {
+                self.steps += 1;
+                let change = needed * sign;
+                if *other == number || self.room(*other, change) <= 0 {
+                    continue;
+                }
+                let next = match *system.sums_of[*other].as_slice() {
+                    [_] => outside,
+                    [first, second] => {
+                        let (sum, sign) = if first.0 == at / 2 { second } else { first };
+                        node(sum, sign * change)
+                    }
+                    _ => continue,
+                };
+                if self.came[next] != self.walk {
+                    self.came[next] = self.walk;
+                    self.from[next] = (at, *other, change);
+                    if next == goal || next == outside {
+                        return Some((next, self.trace(start, next)));
                     }
                     queue.push_back(next);
                 }

@@ -33,8 +33,7 @@ pub(crate) fn check(book: &mut Book, canonical: &Canonical, witnessed: &Witnesse
         let Some(origin) = canonical.origin(Place { row, column: 0 }).map(|origin| origin.row) else { continue };
         let beside = witnessed.evidence.get(origin);
         let blank = |column: usize| hidden.is(Place { row: origin, column });
-        let evidence =
-            |column: usize| -> Option<Evidence> { if blank(column) { None } else { *beside?.get(column)? } };
+        let evidence = |column: usize| -> Option<Evidence> { if blank(column) { None } else { *beside?.get(column)? } };
         let mut figures = 0;
         for (column, described) in canonical.schema().iter().enumerate() {
             let place = Place { row, column };

@@ -100,24 +100,40 @@ fn levels(codes: &[u32], rows: &[usize]) -> usize {
 
 /// The rows that share every key but one, with one row for each value of that key.
 fn lines(crossed: &[(usize, Vec<u32>)], along: usize, rows: &[usize]) -> Vec<Vec<usize>> {
-    let others = |row: usize| {
-        crossed.iter().enumerate().filter(move |(place, _)| *place != along).map(move |(_, (_, codes))| codes[row])
-    };
-    let key = |row: usize| crossed[along].1[row];
-    let mut order = rows.to_vec();
-    order.sort_by(|left, right| others(*left).cmp(others(*right)).then(key(*left).cmp(&key(*right))));
-    let mut lines: Vec<Vec<usize>> = Vec::new();
-    for row in order {
-        match lines.last_mut() {
-            Some(line) if others(line[0]).eq(others(row)) => {
-                if line.last().is_none_or(|last| key(*last) != key(row)) {
-                    line.push(row);
-                }
-            }
-            _ => lines.push(vec![row]),
+    // Rows with equal keys so far have equal numbers.
+    let mut groups = vec![0_u32; rows.len()];
+    for (_, codes) in crossed.iter().enumerate().filter(|(place, _)| *place != along).map(|(_, key)| key) {
+        let sorted = sorted(&groups, codes, rows);
+        let mut number = 0;
+        let mut before = None;
+        for (key, place) in sorted {
+            number += u32::from(before.is_some_and(|before| before != key));
+            before = Some(key);
+            groups[place] = number;
         }
     }
+    let mut lines: Vec<Vec<usize>> = Vec::new();
+    let mut before: Option<(u32, u32)> = None;
+    for (key, place) in sorted(&groups, &crossed[along].1, rows) {
+        match (lines.last_mut(), before) {
+            (Some(line), Some(before)) if before.0 == key.0 => {
+                if before.1 != key.1 {
+                    line.push(rows[place]);
+                }
+            }
+            _ => lines.push(vec![rows[place]]),
+        }
+        before = Some(key);
+    }
     lines
+}
+
+/// The places of rows by their group and a key.
+fn sorted(groups: &[u32], codes: &[u32], rows: &[usize]) -> Vec<((u32, u32), usize)> {
+    let mut sorted: Vec<((u32, u32), usize)> =
+        rows.iter().enumerate().map(|(place, row)| ((groups[place], codes[*row]), place)).collect();
+    sorted.sort_unstable();
+    sorted
 }
 
 /// Whether most rows are about one subject each.
