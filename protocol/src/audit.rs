@@ -5,6 +5,7 @@
 
 mod believe;
 mod chain;
+pub mod log;
 
 pub use believe::{Believed, believe};
 

@@ -157,6 +157,14 @@ impl Log {
         }
     }
 
+    /// Adds a leaf as it is.
+    pub(crate) fn push(&mut self, leaf: Leaf) {
+        if let Some(id) = leaf.statement() {
+            self.places.entry(id).or_insert((self.tree.len(), leaf.at()));
+        }
+        self.tree.push(leaf);
+    }
+
     /// Adds the digest of a task's contributors.
     pub fn push_contributors(&mut self, digest: &Digest, at: u64) {
         self.tree.push(Leaf::of_contributors(digest, at));

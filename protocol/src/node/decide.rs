@@ -30,6 +30,7 @@ impl Node {
     /// Lets every open task here go as far as it can.
     pub(super) fn settle(&mut self, now: u64, step: &mut Step) {
         let mut uncovered = false;
+        self.call_back_forgotten(now, step);
         for task in self.active.clone() {
             // Who called it back may have been enrolled, or made a data owner, only since.
             self.cancel(task, now, step);
@@ -234,17 +235,11 @@ impl Node {
         }
     }
 
-    /// After a recovery: what this TRE had gone on with in the time that was lost is called back, so that nothing runs twice.
-    pub(super) fn forget_lost(&mut self) {
-        let Some(tre) = self.tre.as_ref().map(|tre| tre.name.clone()) else { return };
-        for task in self.active.clone() {
-            let Some(known) = self.tasks.get_mut(&task) else { continue };
-            let reported = known.reported(&tre);
-            if let Some(local) = known.here.as_mut()
-                && reported.is_some_and(|reported| reported.rank() > local.phase.rank())
-            {
-                local.step(Event::Cancel);
-            }
+    /// What this TRE had gone on with in a time that it has forgotten, as others remember by its own word, is called back: nothing runs or
+    /// leaves twice. Not before a recovery, where one is due: a better backup may still be found.
+    fn call_back_forgotten(&mut self, now: u64, step: &mut Step) {
+        if self.remembers(now) {
+            self.forgotten().into_iter().for_each(|task| self.cancel_now(task, step));
         }
     }
 

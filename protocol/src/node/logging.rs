@@ -10,6 +10,7 @@ use crate::record::key_record::HolderKind;
 use crate::record::payload::DAY;
 use crate::record::recovery::Recovery;
 use crate::record::release::Logged;
+use crate::record::standing_approval::StandingApproval;
 use crate::record::submission::TaskId;
 use crate::tre::{Release, coarse, digest_of};
 use crate::wire::id::{Digest, StatementId};
@@ -81,6 +82,38 @@ impl Node {
     #[must_use]
     pub fn log(&self) -> &Log {
         &self.logs.own
+    }
+
+    /// How many leaves of this TRE's log its newest checkpoint covers or, where there is none of this epoch yet, the recovery has kept.
+    #[must_use]
+    pub fn covered(&self) -> u64 {
+        self.logs.head.as_ref().map_or(self.logs.kept, |head| head.payload().size)
+    }
+
+    /// How many tasks each standing approval, by the digest of its payload, has released on the UTC day of `now` or is about to.
+    #[must_use]
+    pub fn standing_used(&self, now: u64) -> BTreeMap<Digest, u64> {
+        self.used_today(now, None)
+    }
+
+    /// Every signature under a standing approval at this TRE that is remembered.
+    pub fn standing(&self) -> impl Iterator<Item = &Verified<StandingApproval>> {
+        self.standing.iter()
+    }
+
+    /// Tasks that this TRE went on with in a time that it has forgotten, as others remember by its own word: they are called back.
+    #[must_use]
+    pub fn forgotten(&self) -> Vec<TaskId> {
+        let Some(tre) = &self.tre else { return Vec::new() };
+        let went_on = |task: &&TaskId| {
+            let known = self.tasks.get(*task);
+            let here = known.and_then(|known| known.here()).map(|here| here.phase());
+            known
+                .and_then(|known| known.reported(&tre.name))
+                .zip(here)
+                .is_some_and(|(said, here)| said.rank() > here.rank())
+        };
+        self.active.iter().filter(went_on).copied().collect()
     }
 
     /// How often this TRE's log was recovered. After the first time the ledger may lack releases of the time that was lost.
@@ -221,29 +254,29 @@ impl Node {
     }
 
     /// Takes a signature under a recovery. Of the own log only one that names what this node knows to be lost is kept: a recovery that was
-    /// signed for an earlier loss, or for none, never counts later. True when one counts from now on.
-    pub(super) fn take_recovery(&mut self, recovery: &Verified<Recovery>, at: u64) -> bool {
+    /// signed for an earlier loss, or for none, never counts later.
+    pub(super) fn take_recovery(&mut self, recovery: &Verified<Recovery>, at: u64) {
         let said = recovery.payload();
         let own = self.is_here(&said.tre);
         if own && self.logs.behind.as_ref().map(Verified::id) != Some(said.lost) {
-            return false;
+            return;
         }
         let signed = self.logs.recoveries.entry(digest_of(said)).or_default();
         signed.entry(recovery.signer().name.clone()).or_insert_with(|| recovery.clone());
-        self.weigh_recoveries(at)
+        self.weigh_recoveries(at);
     }
 
-    /// Looks at every recovery again, because a signature or somebody's role has become known. True when one of the own log counts from now.
-    pub(super) fn weigh_recoveries(&mut self, at: u64) -> bool {
+    /// Looks at every recovery again, because a signature or somebody's role has become known.
+    pub(super) fn weigh_recoveries(&mut self, at: u64) {
         if self.logs.recoveries.is_empty() {
-            return false;
+            return;
         }
         let mut witness = std::mem::take(&mut self.logs.witness);
         let others: BTreeSet<&String> =
             self.logs.recoveries.values().flat_map(BTreeMap::values).map(|signed| &signed.payload().tre).collect();
         others.into_iter().for_each(|tre| witness.recovered(tre, |lost, next| self.is_recovered(lost, next)));
         self.logs.witness = witness;
-        let Some((epoch, kept)) = self.own_recovery(at) else { return false };
+        let Some((epoch, kept)) = self.own_recovery(at) else { return };
         self.logs.epoch = epoch;
         self.logs.kept = kept;
         self.logs.recovered_at = Some(at);
@@ -251,7 +284,6 @@ impl Node {
         self.logs.behind = None;
         self.logs.signing = false;
         self.logs.uncovered = Some(at);
-        true
     }
 
     /// The epoch that a recovery of the own log begins, and how many leaves it keeps: an operator and a data owner whom this TRE names stand

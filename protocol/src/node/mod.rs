@@ -295,9 +295,7 @@ impl Node {
                 false
             }
             Statement::Recovery(recovery) => {
-                if self.take_recovery(recovery, at) {
-                    self.forget_lost();
-                }
+                self.take_recovery(recovery, at);
                 false
             }
             Statement::Checkpoint(checkpoint) => {
@@ -318,9 +316,7 @@ impl Node {
                 false
             }
             Statement::Root(_) | Statement::KeyRecord(_) | Statement::Grant(_) => {
-                if self.weigh_recoveries(at) {
-                    self.forget_lost();
-                }
+                self.weigh_recoveries(at);
                 !matches!(statement, Statement::Grant(_))
             }
             Statement::Revocation(_) | Statement::Status(_) => true,

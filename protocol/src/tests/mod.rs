@@ -4,10 +4,13 @@
 
 mod admission;
 mod authority;
+mod exported;
 mod flips;
+mod log;
 mod node;
 mod quorum;
 mod revocation;
 mod rotation;
+mod standing;
 mod vectors;
 mod world;
