@@ -95,11 +95,6 @@ impl Export {
         found.extend(cosignatures.into_iter().filter(|(_, statement)| {
             Signed::parse(statement).is_ok_and(|signed| checkpoints.contains(&signed.claims().subject))
         }));
-        // What a node signed after its key was revoked, before anybody had heard of that, proves nothing to anybody.
-        let believed = believe(found.values().map(Vec::as_slice), *node.roster().network());
-        for (id, _) in believed.refused.iter().filter(|(id, _)| !node.log().holds(id, covered)) {
-            found.remove(id);
-        }
         let leaves = node.log().leaves().take(usize::try_from(covered).unwrap_or(usize::MAX));
         Some(Self {
             tre,
@@ -108,6 +103,19 @@ impl Export {
             network: *node.roster().network(),
             statements: found.into_values().map(ByteBuf::from).collect(),
         })
+    }
+
+    /// The same without what proves nothing to anybody: a node's signature from after its key was revoked, before anybody had heard of that. It
+    /// verifies every signature, which is no work for where the node's state is read.
+    #[must_use]
+    pub fn believable(mut self) -> Self {
+        let standing: BTreeSet<StatementId> =
+            self.leaves.iter().filter_map(|bytes| Leaf::from_bytes(bytes)?.statement()).collect();
+        let believed = believe(self.statements.iter().map(|bytes| bytes.as_slice()), self.network);
+        let refused: BTreeSet<StatementId> =
+            believed.refused.iter().map(|(id, _)| *id).filter(|id| !standing.contains(id)).collect();
+        self.statements.retain(|bytes| !refused.contains(&StatementId::of(bytes)));
+        self
     }
 
     /// The file's bytes.

@@ -31,7 +31,7 @@ fn exported() -> (World, Party, Export) {
 fn export(north: &Party) -> Export {
     let statements: Vec<Vec<u8>> = north.statements().collect();
     let find = |id: &StatementId| statements.iter().find(|bytes| StatementId::of(bytes) == *id).cloned();
-    Export::of(&north.node, find).unwrap()
+    Export::of(&north.node, find).unwrap().believable()
 }
 
 fn holds(bytes: &[u8], world: &World) -> bool {

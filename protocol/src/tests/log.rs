@@ -711,9 +711,8 @@ fn a_revoked_key_recovers_nothing_however_it_dates_its_word() {
 fn a_recovery_counts_once_its_signers_are_known() {
     let (mut world, mut north, _, _, recovery) = restored();
     world.enrol("opal", HolderKind::Person);
-    for bytes in world.statements[world.statements.len() - 2..].to_vec() {
-        north.hear(&mut world, &bytes, NOW + 505);
-    }
+    let records = world.statements.split_off(world.statements.len() - 2);
+    records.iter().for_each(|bytes| north.hear(&mut world, bytes, NOW + 505));
     recover(&mut world, &mut north, &recovery, &["opal", "olga"]);
     assert!(north.node.behind().is_some());
     world.grant("opal", Role::Operator, None, Some("north"), "root-a");
