@@ -9,7 +9,9 @@ use crate::clock::now;
 use crate::custody::Custody;
 use crate::driver::Handle;
 use crate::exchange::Exchange;
+use crate::logbook::Logbook;
 use crate::network::{Network, Role};
+use protocol::audit::log::Export;
 use protocol::disclosure::table::Column;
 use protocol::ingress::Verified;
 use protocol::lifecycle::Phase;
@@ -59,6 +61,8 @@ pub enum Ask {
     },
     /// How the node is.
     Health,
+    /// This TRE's whole log, without a payload of anything that is not everyone's.
+    Log,
 }
 
 /// The answer.
@@ -75,6 +79,8 @@ pub enum Answer {
     Earlier(Box<EarlierOutput>),
     /// To [`Ask::Health`].
     Health(Box<Health>),
+    /// To [`Ask::Log`]: the bytes of a [`protocol::audit::log::Export`].
+    Log(ByteBuf),
     /// Not possible; a sentence that says what to do.
     No(String),
 }
@@ -242,6 +248,8 @@ pub struct Health {
     pub refusals: BTreeMap<Refusal, u64>,
     /// How many statements are held.
     pub statements: u64,
+    /// How the log is that other nodes witness.
+    pub log: Logbook,
 }
 
 /// Why the door could not be opened or used.
@@ -340,6 +348,7 @@ impl Door {
             Ask::Review(task) => self.review(task).await,
             Ask::Earlier { task, output } => self.earlier(task, output).await,
             Ask::Health => self.health().await,
+            Ask::Log => self.log().await,
         }
     }
 
@@ -434,6 +443,16 @@ impl Door {
         }
     }
 
+    async fn log(&self) -> Answer {
+        let export =
+            self.driver.read(|core, journal| Export::of(core, |id| journal.statement(id).ok().flatten()));
+        match export.await {
+            Some(Some(export)) => Answer::Log(ByteBuf::from(export.to_bytes())),
+            Some(None) => Answer::No("this node is a hub and has no log of its own; ask a TRE".to_owned()),
+            None => stopping(),
+        }
+    }
+
     async fn health(&self) -> Answer {
         let peers = self.network.peers().await;
         let addresses = self.network.local_addresses().iter().map(ToString::to_string).collect();
@@ -464,6 +483,7 @@ impl Door {
                 tasks,
                 refusals,
                 statements: core.known().len() as u64,
+                log: Logbook::of(core, now()),
             }
         });
         health.await.map_or_else(stopping, |health| Answer::Health(Box::new(health)))

@@ -24,6 +24,7 @@ pub mod execute;
 pub mod folder;
 pub mod identity;
 pub mod journal;
+pub mod logbook;
 pub mod network;
 pub mod plot;
 pub mod review;

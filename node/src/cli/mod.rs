@@ -15,9 +15,12 @@
 //! | `submit`, `status`, `cancel` | a task: handed over, followed, called back |
 //! | `review` | `quintes review`: what waits for a data owner, and the decision |
 //! | `fetch`, `verify`, `aggregate` | what was released: brought here, checked offline, merged |
+//! | `standing` | `quintes standing`: what leaves without a person |
+//! | `audit` | `quintes audit`: a TRE's log, checked, recovered, compared |
 //! | `completion` | `quintes completion`: for shells |
 
 mod aggregate;
+mod audit;
 mod cancel;
 mod completion;
 mod date;
@@ -35,6 +38,7 @@ mod passphrase;
 mod project;
 mod review;
 mod speak;
+mod standing;
 mod status;
 mod submit;
 mod tasks;
@@ -109,6 +113,10 @@ enum Command {
     Verify(verify::Args),
     /// Merge the parts of all TREs into one result.
     Aggregate(aggregate::Args),
+    /// Let a component's outputs leave without a person while every rule passes; show that, and withdraw it.
+    Standing(standing::Args),
+    /// Check a TRE's log, recover it after a loss, and find who told two stories.
+    Audit(audit::Args),
     /// Print a shell's completion script.
     Completion(completion::Args),
 }
@@ -127,6 +135,8 @@ impl Command {
             Self::Fetch(args) => fetch::run(&args, speak),
             Self::Verify(args) => verify::run(&args, speak),
             Self::Aggregate(args) => aggregate::run(&args, speak),
+            Self::Standing(args) => standing::run(args, speak),
+            Self::Audit(args) => audit::run(args, speak),
             Self::Completion(args) => completion::run(&args, speak),
         }
     }

@@ -5,7 +5,7 @@ mod enrol;
 mod grant;
 mod init;
 mod offer;
-mod revoke;
+pub(crate) mod revoke;
 mod show;
 pub(crate) mod sign;
 mod status;

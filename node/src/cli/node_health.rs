@@ -4,13 +4,15 @@ use crate::cli::date::utc;
 use crate::cli::link::{LinkOptions, online};
 use crate::cli::speak::{AlreadySaid, Speak, plain};
 use crate::door::{Answer, Ask, Health};
+use crate::logbook::Logbook;
 use anyhow::bail;
 use serde_json::json;
 
 /// Which node.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_long_help = "Exit code 1 when the federation's status is not fresh: then nothing starts and nothing is released.
+    after_long_help = "Exit code 1 when the federation's status is not fresh, or the node was restored from a backup: then nothing starts and nothing is
+released.
 
 Example:
   quintes node health --node ./london"
@@ -46,12 +48,40 @@ pub(crate) fn run(args: &Args, speak: &Speak) -> anyhow::Result<()> {
         });
         speak.table(&["peer", "address", "connection", ""], &peers.collect::<Vec<_>>());
     }
-    speak.answer(json!({ "ok": health.freshness.is_ok(), "health": health }));
-    match &health.freshness {
-        Ok(_) => Ok(()),
-        Err(_) if speak.is_json() => Err(AlreadySaid.into()),
-        Err(stale) => bail!("{stale}"),
+    let restored = health.log.behind.as_ref().and(health.log.waiting.as_ref());
+    speak.answer(json!({ "ok": health.freshness.is_ok() && restored.is_none(), "health": health }));
+    match (&health.freshness, restored) {
+        (Ok(_), None) => Ok(()),
+        _ if speak.is_json() => Err(AlreadySaid.into()),
+        (Err(stale), _) => bail!("{stale}"),
+        (Ok(_), Some(restored)) => bail!("{restored}"),
     }
+}
+
+/// How far the log reaches and who has seen it; what is wrong with it, where something is.
+fn log(log: &Logbook) -> Vec<Vec<String>> {
+    let row = |label: &str, text: String| vec![label.to_owned(), plain(&text)];
+    let mut rows = Vec::new();
+    if log.root.is_some() {
+        let by = if log.cosigners.is_empty() { "nobody yet".to_owned() } else { log.cosigners.join(", ") };
+        let epoch = if log.epoch > 0 { format!(", epoch {}", log.epoch) } else { String::new() };
+        rows.push(row("log", format!("{} entries, {} signed for{epoch}; cosigned by {by}", log.size, log.covered)));
+    }
+    if let Some(behind) = &log.behind {
+        let lost = format!(
+            "BEHIND: it has signed for {} entries of epoch {} and does not remember them",
+            behind.size, behind.epoch
+        );
+        rows.push(row("restored", lost));
+    }
+    rows.extend(log.waiting.iter().map(|why| row("waiting", format!("nothing starts or leaves: {why}"))));
+    rows.extend(log.forks.iter().map(|(tre, first, second)| {
+        row(
+            "FORK",
+            format!("{tre} has told two stories ({} and {}); see `quintes audit forks`", first.short(), second.short()),
+        )
+    }));
+    rows
 }
 
 fn rows(health: &Health) -> Vec<Vec<String>> {
@@ -64,7 +94,7 @@ fn rows(health: &Health) -> Vec<Vec<String>> {
     let tasks = health.tasks.iter().map(|(phase, count)| format!("{count} {phase}")).collect();
     let refusals = health.refusals.iter().map(|(refusal, count)| format!("{count} {}", refusal.code())).collect();
     let roster = &health.roster;
-    vec![
+    let mut rows = vec![
         row("node", health.name.clone()),
         row("federation", health.network.to_string()),
         row(
@@ -84,5 +114,7 @@ fn rows(health: &Health) -> Vec<Vec<String>> {
         row("refusals", counted(refusals)),
         row("peers", health.peers.len().to_string()),
         row("addresses", counted(health.addresses.clone())),
-    ]
+    ];
+    rows.extend(log(&health.log));
+    rows
 }

@@ -12,6 +12,7 @@ use std::sync::{Arc, Mutex};
 
 mod journey;
 mod refusals;
+mod witnessed;
 
 /// Keeps what is printed.
 #[derive(Clone, Default)]

@@ -22,7 +22,7 @@ use tokio::sync::{oneshot, watch};
 const PATIENCE: Duration = Duration::from_secs(120);
 
 /// Running nodes of one federation.
-struct Running {
+pub(super) struct Running {
     home: PathBuf,
     hub: Multiaddr,
     stop: watch::Sender<bool>,
@@ -71,7 +71,7 @@ fn settings(home: &Path, name: &str, dial: Vec<Multiaddr>) -> (Settings, Identit
 }
 
 impl Running {
-    fn start(home: &Path) -> Self {
+    pub(super) fn start(home: &Path) -> Self {
         let mut rows = "person_id,age\n".to_owned();
         for person in 0..120 {
             writeln!(rows, "{person},{}", 20 + person % 60).unwrap();
@@ -98,7 +98,7 @@ impl Running {
     }
 
     /// A command line; `@` begins a path in the home, `%` is the hub's address, `_` in a word is a space.
-    fn run(&self, line: &str) -> Said {
+    pub(super) fn run(&self, line: &str) -> Said {
         let home = format!("{}/", self.home.display());
         let word = |word: &str| word.replace('_', " ").replace('@', &home).replace('%', &self.hub.to_string());
         let args = std::iter::once("quintes".to_owned()).chain(line.split(' ').map(word)).map(Into::into).collect();
@@ -107,13 +107,13 @@ impl Running {
         Said { code, out: out.text(), talk: talk.text() }
     }
 
-    fn done(&self, line: &str) -> Said {
+    pub(super) fn done(&self, line: &str) -> Said {
         let said = self.run(line);
         assert_eq!(said.code, 0, "{line}\n{}{}", said.out, said.talk);
         said
     }
 
-    fn fails(&self, line: &str, code: u8, words: &str) -> Said {
+    pub(super) fn fails(&self, line: &str, code: u8, words: &str) -> Said {
         let said = self.run(line);
         assert_eq!(said.code, code, "{line}\n{}{}", said.out, said.talk);
         assert!(said.talk.contains(words), "{line}\n{}\ndoes not say: {words}", said.talk);
@@ -121,7 +121,7 @@ impl Running {
     }
 
     /// Submits as carol over the network; the id.
-    fn submit(&self, further: &str) -> String {
+    pub(super) fn submit(&self, further: &str) -> String {
         let line = format!(
             "submit --component statistics --project stroke --all-tres --param table=person --param analysis=count,histogram \
              --param column=age --param bins=10 --key @carol --node % --federation @federation{further}"
