@@ -112,7 +112,7 @@ pub(crate) fn beside(key: &str, ending: &str) -> PathBuf {
 }
 
 /// The socket of a node on this machine: given itself, by the node's folder, or by its configuration.
-fn door_of(path: &Path) -> anyhow::Result<PathBuf> {
+pub(crate) fn door_of(path: &Path) -> anyhow::Result<PathBuf> {
     let configured = |file: &Path| -> anyhow::Result<PathBuf> {
         let config = Config::read(file).context("the node's door cannot be found by its configuration")?;
         Ok(config.door_socket())
