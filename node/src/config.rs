@@ -1,7 +1,9 @@
 //! A node's configuration: `node.toml`, strict about every field, with all defaults in one place and units in the names.
 
+mod notices;
 mod text;
 
+pub use notices::{Mail, MailAddress, NotReachable, Notices, Webhook};
 pub use text::{ConfigError, Place};
 
 use libp2p::Multiaddr;
@@ -79,6 +81,9 @@ pub struct Config {
     /// The log that other nodes witness, `[transparency]`.
     #[serde(default)]
     pub transparency: Transparency,
+    /// Whom the node tells that something waits or was decided, `[notices]`.
+    #[serde(default)]
+    pub notices: Notices,
 }
 
 /// What others must have seen before anything leaves.

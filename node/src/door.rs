@@ -3,7 +3,7 @@
 //! Each message is a length (32-bit big-endian) and a CBOR item. Whatever a member may ask over the network can be asked here too; held
 //! outputs can be asked for nowhere else.
 
-mod queue;
+pub(crate) mod queue;
 
 use crate::clock::now;
 use crate::custody::Custody;

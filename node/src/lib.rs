@@ -6,7 +6,7 @@
 //! | [`driver`] | the one loop that owns the core and its journal: records first, then effects |
 //! | [`effects`], [`execute`] | what the core asks for; running a component and checking its outputs |
 //! | [`exchange`], [`network`] | other members: direct streams, gossip, admission |
-//! | [`door`] | people on this machine |
+//! | [`door`], [`notices`] | people on this machine; telling people that something waits |
 //! | [`journal`], [`custody`], [`store`], [`identity`] | what lies on disk: records, held outputs, blobs, keys |
 //! | [`config`], [`statements`] | `node.toml`; statement files |
 //! | [`cli`] | one verb a file |
@@ -26,6 +26,7 @@ pub mod identity;
 pub mod journal;
 pub mod logbook;
 pub mod network;
+pub mod notices;
 pub mod plot;
 pub mod review;
 pub mod service;

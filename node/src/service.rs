@@ -1,6 +1,7 @@
 //! A running node: journal, core, network and door put together, and taken apart again in order.
 
 use crate::clock::now;
+use crate::config::Notices;
 use crate::custody::Custody;
 use crate::door::{Door, DoorError};
 use crate::driver::{self, Handle};
@@ -10,6 +11,7 @@ use crate::execute::Execution;
 use crate::identity::Identity;
 use crate::journal::{Journal, JournalError};
 use crate::network::{self, Event, Multiaddr, Network, PeerKey, Role, Verdict};
+use crate::notices;
 use crate::store::{Store, private_directory};
 use keys::signer::Signer as _;
 use protocol::ingress;
@@ -61,6 +63,8 @@ pub struct Settings {
     pub datasets: BTreeMap<String, Arc<dyn Database>>,
     /// What each run may use.
     pub limits: Limits,
+    /// Whom it tells that something waits or was decided.
+    pub notices: Notices,
 }
 
 /// Why a node did not start, or stopped.
@@ -171,6 +175,9 @@ pub async fn run(
     let socket = settings.door.clone();
     let guests = stop.clone();
     let mut serving = tokio::spawn(async move { door.serve(&socket, guests).await });
+    if let Some(tre) = settings.tre {
+        tokio::spawn(notices::run(settings.notices, tre.name, handle.clone(), stop.clone()));
+    }
     let hearing = tokio::spawn(hear(events, handle, network.clone(), exchange, stop.clone()));
     ready(&Ready { addresses: network.local_addresses(), door: settings.door });
 

@@ -12,7 +12,7 @@
 //! | `node_init`, `node_check`, `node_run` | `quintes node`: a node's folder, what is wrong with it, and running it |
 //! | `node_health` | `quintes node health`: how a running node is |
 //! | `link`, `tasks` | the way to a node; tasks as people follow them |
-//! | `submit`, `status`, `cancel` | a task: handed over, followed, called back |
+//! | `submit`, `status`, `answer`, `cancel` | a task: handed over, followed, spoken about, called back |
 //! | `review` | `quintes review`: what waits for a data owner, and the decision |
 //! | `fetch`, `verify`, `aggregate` | what was released: brought here, checked offline, merged |
 //! | `standing` | `quintes standing`: what leaves without a person |
@@ -20,6 +20,7 @@
 //! | `completion` | `quintes completion`: for shells |
 
 mod aggregate;
+mod answer;
 mod audit;
 mod cancel;
 mod completion;
@@ -103,6 +104,8 @@ enum Command {
     Submit(Box<submit::Args>),
     /// Show tasks, and where each stands at every TRE.
     Status(status::Args),
+    /// Answer a reviewer's question about your task.
+    Answer(answer::Args),
     /// Call a task back.
     Cancel(cancel::Args),
     /// Decide as a data owner what may leave.
@@ -130,6 +133,7 @@ impl Command {
             Self::Node(args) => node::run(args, speak),
             Self::Submit(args) => submit::run(&args, speak),
             Self::Status(args) => status::run(&args, speak),
+            Self::Answer(args) => answer::run(&args, speak),
             Self::Cancel(args) => cancel::run(&args, speak),
             Self::Review(args) => review::run(args, speak),
             Self::Fetch(args) => fetch::run(&args, speak),

@@ -68,6 +68,7 @@ pub(crate) fn run(args: &Args, speak: &Speak) -> anyhow::Result<()> {
         statements: config.federation.as_deref().map(statements_in).transpose()?.unwrap_or_default(),
         datasets: if config.is_hub() { BTreeMap::new() } else { datasets(&config)? },
         limits: config.limits.sandbox(),
+        notices: config.notices.clone(),
     };
     let runtime =
         tokio::runtime::Builder::new_multi_thread().enable_all().build().context("the system gave no threads")?;

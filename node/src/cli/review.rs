@@ -1,18 +1,22 @@
 //! `quintes review`: what waits for a data owner, what it is in every detail, and the decision, signed over exactly the bytes shown.
 
 mod carry;
+pub(crate) mod comment;
 mod decide;
+mod list;
+mod said;
 mod show;
 
-use crate::cli::date::utc;
-use crate::cli::desk::FederationOptions;
-use crate::cli::link::{Known, Link, LinkOptions, online};
+use crate::cli::desk::{FederationOptions, read_public};
+use crate::cli::link::{Known, Link};
 use crate::cli::speak::{Speak, plain};
 use crate::door::{Answer, Ask, Review, Waiting};
-use anyhow::bail;
+use anyhow::{anyhow, bail};
+use keys::keyfile;
 use protocol::audit::Believed;
 use protocol::record::submission::TaskId;
-use serde_json::json;
+use protocol::trust::roster::Roster;
+use std::path::Path;
 
 /// The verbs of a reviewer.
 #[derive(Debug, clap::Args)]
@@ -24,13 +28,19 @@ pub(crate) struct Args {
 #[derive(Debug, clap::Subcommand)]
 enum Verb {
     /// List what waits for review at this TRE, and what ran before.
-    List(ListArgs),
+    List(list::Args),
     /// Show who asked, what ran, the outputs and what the rules say about them.
     Show(show::Args),
     /// Sign that outputs may leave.
     Approve(decide::ApproveArgs),
     /// Sign that outputs may not leave.
     Reject(decide::RejectArgs),
+    /// Take your decision back, while nothing has left.
+    Withdraw(decide::WithdrawArgs),
+    /// Ask the submitter something; the task stays held until you decide.
+    Return(comment::ReturnArgs),
+    /// Say something to the other reviewers, or to every member.
+    Comment(comment::CommentArgs),
     /// Write a review into a sealed file, for a machine without a network.
     Export(carry::ExportArgs),
     /// Show and decide a review from a sealed file, without a network.
@@ -39,76 +49,43 @@ enum Verb {
     Import(carry::ImportArgs),
 }
 
-#[derive(Debug, clap::Args)]
-#[command(after_long_help = "Example:\n  quintes review list --node ./london")]
-struct ListArgs {
-    /// Also what is decided, failed or called back.
-    #[arg(long)]
-    all: bool,
-    #[command(flatten)]
-    link: LinkOptions,
-}
-
 /// Runs the verb.
 pub(crate) fn run(args: Args, speak: &Speak) -> anyhow::Result<()> {
     match args.verb {
-        Verb::List(args) => list(&args, speak),
+        Verb::List(args) => list::run(&args, speak),
         Verb::Show(args) => show::run(&args, speak),
         Verb::Approve(args) => decide::approve(&args, speak),
         Verb::Reject(args) => decide::reject(&args, speak),
+        Verb::Withdraw(args) => decide::withdraw(&args, speak),
+        Verb::Return(args) => comment::ask_back(&args, speak),
+        Verb::Comment(args) => comment::comment(&args, speak),
         Verb::Export(args) => carry::export(&args, speak),
         Verb::Sign(args) => carry::sign(&args, speak),
         Verb::Import(args) => carry::import(&args, speak),
     }
 }
 
-fn list(args: &ListArgs, speak: &Speak) -> anyhow::Result<()> {
-    let waiting = online(async { reviews(&mut args.link.open(None).await?).await })?;
-    let shown: Vec<&Waiting> =
-        waiting.iter().filter(|one| args.all || one.phase == protocol::lifecycle::Phase::Held).collect();
-    let rows: Vec<Vec<String>> = shown
-        .iter()
-        .map(|one| {
-            vec![
-                one.task.short(),
-                utc(one.received),
-                one.submitter.clone(),
-                one.project.clone(),
-                plain(&one.title),
-                one.phase.to_string(),
-                stands(one),
-            ]
-        })
-        .collect();
-    if rows.is_empty() {
-        speak.say("nothing waits for review here; with --all decided and failed tasks are listed too");
-    } else {
-        speak.table(&["task", "arrived", "by", "project", "title", "phase", "decision"], &rows);
-    }
-    speak.answer(json!({ "reviews": shown }));
-    Ok(())
+/// The person to whom a key belongs. Only its public half is read: looking needs no passphrase.
+fn viewer(key: &str, roster: &Roster) -> anyhow::Result<String> {
+    let public = match key.strip_prefix("agent:") {
+        Some(public) => read_public(Path::new(public))?,
+        None => read_public(&keyfile::public_path(Path::new(key)))?,
+    };
+    let holder = roster.holder(&public.id()).ok_or_else(|| {
+        anyhow!("the key {} belongs to nobody in this federation; give another with --key", public.fingerprint())
+    })?;
+    Ok(holder.name)
 }
 
-/// What is missing for a decision, in words.
-fn stands(waiting: &Waiting) -> String {
-    if let Some(blocked) = &waiting.blocked {
-        return format!("blocked: {blocked}");
-    }
-    let by = if waiting.attested_by.is_empty() {
-        String::new()
-    } else {
-        format!("; so far {}", waiting.attested_by.join(", "))
-    };
-    match &waiting.missing {
-        None => by.trim_start_matches("; ").to_owned(),
-        Some(missing) => {
-            let open: Vec<String> = missing
-                .iter()
-                .filter(|(_, still)| **still > 0)
-                .map(|(output, still)| format!("{output} ({still} more)"))
-                .collect();
-            if open.is_empty() { format!("complete{by}") } else { format!("waits for {}{by}", open.join(", ")) }
-        }
+/// As [`viewer`], with what the node knows of the federation; nobody without a key.
+async fn open_viewer(
+    key: Option<&str>,
+    link: &mut Link,
+    federation: &FederationOptions,
+) -> anyhow::Result<Option<String>> {
+    match key {
+        Some(key) => Ok(Some(viewer(key, &link.known(federation).await?.now().roster)?)),
+        None => Ok(None),
     }
 }
 
@@ -143,6 +120,6 @@ async fn open(link: &mut Link, prefix: &str, federation: &FederationOptions) -> 
 /// The federation's statements and those of the review, believed together.
 fn believed(review: &Review, known: &Known) -> Believed {
     let mut further: Vec<Vec<u8>> = review.statements.iter().map(|bytes| bytes.to_vec()).collect();
-    further.push(review.submission.clone());
+    further.extend([review.submission.clone(), review.project.clone()]);
     known.with(&further)
 }

@@ -1,12 +1,15 @@
 //! Tasks as people follow them: found by the beginning of their id, told TRE by TRE in words, watched until every TRE has ended.
 
 use crate::cli::link::{Known, Link};
+use crate::cli::review::comment;
 use crate::cli::speak::{AlreadySaid, Speak, plain};
+use crate::review::{comments, open_questions};
 use anyhow::bail;
 use indicatif::ProgressBar;
 use protocol::audit::Believed;
 use protocol::ingress::{Statement, Verified};
 use protocol::lifecycle::Phase;
+use protocol::record::comment::Comment;
 use protocol::record::release::Release;
 use protocol::record::submission::{Submission, TaskId};
 use protocol::record::{Kind, phase};
@@ -28,6 +31,8 @@ pub(crate) struct Standing {
     pub(crate) said: Option<phase::Phase>,
     /// What it released.
     pub(crate) release: Option<Release>,
+    /// Whether a reviewer there waits for an answer.
+    pub(crate) asked: bool,
 }
 
 /// A task and where it stands.
@@ -35,6 +40,8 @@ pub(crate) struct Followed {
     pub(crate) submission: Verified<Submission>,
     /// Every TRE that was asked.
     pub(crate) tres: BTreeMap<String, Standing>,
+    /// What was said about it, as far as it is for every member.
+    pub(crate) comments: Vec<Verified<Comment>>,
 }
 
 impl Standing {
@@ -65,6 +72,9 @@ impl Standing {
             Some(Phase::Admitted) => "admitted; waits for its turn".to_owned(),
             Some(Phase::Running) => "the component runs".to_owned(),
             Some(Phase::Failed) => format!("failed: {} [{}]", failure(&code()), plain(&code())),
+            Some(Phase::Held) if self.asked => {
+                "outputs are held; a reviewer asks something: answer with `quintes answer`".to_owned()
+            }
             Some(Phase::Held) => "outputs are held; they wait for review".to_owned(),
             Some(Phase::Withheld) => "withheld: the data owners let nothing out".to_owned(),
             Some(Phase::Released) => match &self.release {
@@ -85,6 +95,7 @@ impl Standing {
             "failure": self.said.as_ref().and_then(|said| said.failure.clone()),
             "outputs": self.release.as_ref().map(|release| release.outputs.clone()),
             "bytes": self.release.as_ref().map(|release| release.ciphertext_bytes),
+            "asked": self.asked,
         })
     }
 }
@@ -131,7 +142,13 @@ impl Followed {
                 _ => {}
             }
         }
-        Some(Self { submission, tres })
+        let comments = comments(believed, &submission, None);
+        for question in open_questions(&comments, &submission.signer().name) {
+            if let Some(standing) = tres.get_mut(&question.payload().tre) {
+                standing.asked = true;
+            }
+        }
+        Some(Self { submission, tres, comments })
     }
 
     /// Whether nothing further will come from any TRE.
@@ -151,6 +168,7 @@ impl Followed {
         json!({
             "task": self.submission.id(), "title": said.title, "project": said.project, "submitter": self.submission.signer().name,
             "submitted": self.submission.claims().issued, "expires": self.submission.claims().expires, "ended": self.has_ended(), "tres": tres,
+            "comments": comment::entries(&self.comments, &self.submission.signer().name),
         })
     }
 
@@ -159,6 +177,7 @@ impl Followed {
         let rows: Vec<Vec<String>> =
             self.tres.iter().map(|(tre, standing)| vec![tre.clone(), standing.words()]).collect();
         speak.table(&["TRE", "state"], &rows);
+        comment::show(&self.comments, &self.submission.signer().name, speak);
     }
 }
 

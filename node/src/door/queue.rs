@@ -1,7 +1,7 @@
 //! The reviewer's queue, as the core knows it: what waits, what is missing, who disagrees, what was asked back, what left before.
 
 use super::{Earlier, Waiting};
-use crate::review::is_reviewer;
+use crate::review::{is_reviewer, open_questions};
 use protocol::ingress::Verified;
 use protocol::lifecycle::Phase;
 use protocol::node::{Node, Task};
@@ -18,18 +18,18 @@ use std::collections::{BTreeMap, BTreeSet};
 const EARLIER: usize = 50;
 
 /// What waits for a person here: held outputs, and failures whose note only the TRE can read; with what was decided before.
-pub(super) fn waiting(core: &Node, now: u64) -> Vec<Waiting> {
+pub(crate) fn waiting(core: &Node, now: u64) -> Vec<Waiting> {
     let shown = |known: &&Task| known.here().is_some_and(|here| is_shown(here.phase()));
     core.tasks().values().filter(shown).filter_map(|known| about(core, known, now)).collect()
 }
 
 /// Whether a task in this phase is a reviewer's business.
-pub(super) fn is_shown(phase: Phase) -> bool {
+pub(crate) fn is_shown(phase: Phase) -> bool {
     !matches!(phase, Phase::Received | Phase::Admitted | Phase::Refused)
 }
 
 /// Where one task stands; none when this TRE was not asked.
-pub(super) fn about(core: &Node, known: &Task, now: u64) -> Option<Waiting> {
+pub(crate) fn about(core: &Node, known: &Task, now: u64) -> Option<Waiting> {
     let (tre, here) = (core.tre()?, known.here()?);
     let (task, submission) = (known.id(), known.submission());
     let said = submission.payload();
@@ -169,7 +169,7 @@ fn standing<'a>(known: &'a Task, tre: &'a str) -> impl Iterator<Item = &'a Verif
 }
 
 /// What reviewers of this TRE and the submitter have said. Any member can sign a comment: those of others are nobody's business here.
-pub(super) fn comments<'a>(
+pub(crate) fn comments<'a>(
     core: &'a Node,
     known: &'a Task,
     tre: &'a Tre,
@@ -183,22 +183,22 @@ pub(super) fn comments<'a>(
     })
 }
 
+/// Whether a reviewer's question about a task is open.
+pub(crate) fn is_asked_back(core: &Node, known: &Task) -> bool {
+    core.tre().is_some_and(|tre| !known.comments().is_empty() && !returned(core, known, tre).is_empty())
+}
+
 /// The outputs about which a reviewer's question is open; an empty name stands for the whole task.
 fn returned(core: &Node, known: &Task, tre: &Tre) -> Vec<String> {
-    let submitter = &known.submission().signer().name;
-    let answered: BTreeSet<_> = comments(core, known, tre)
-        .filter(|one| one.signer().name == *submitter)
-        .filter_map(|one| one.payload().answers)
-        .collect();
-    let open = comments(core, known, tre)
-        .filter(|one| one.payload().question && one.signer().name != *submitter && !answered.contains(&one.id()));
+    let said: Vec<Verified<Comment>> = comments(core, known, tre).cloned().collect();
+    let open = open_questions(&said, &known.submission().signer().name);
     let outputs: BTreeSet<String> = open.map(|one| one.payload().output.clone().unwrap_or_default()).collect();
     outputs.into_iter().collect()
 }
 
 /// What this TRE has released before that may meet what is held now: of the same project and component, or an output of the same name;
 /// the newest first.
-pub(super) fn earlier(core: &Node, task: &TaskId) -> Vec<Earlier> {
+pub(crate) fn earlier(core: &Node, task: &TaskId) -> Vec<Earlier> {
     let (Some(tre), Some(known)) = (core.tre(), core.tasks().get(task)) else { return Vec::new() };
     let said = known.submission().payload();
     let names: BTreeSet<&String> = known.here().into_iter().flat_map(protocol::node::Local::outputs).collect();

@@ -1,6 +1,6 @@
 //! A review as one sealed file: it goes to a machine without a network, is signed there, and the attestation comes back.
 
-use crate::door::Review;
+use crate::door::{EarlierOutput, Review};
 use keys::seal::{self, Identity};
 use protocol::wire::id::NetworkId;
 use serde::{Deserialize, Serialize};
@@ -19,6 +19,8 @@ pub struct Bundle {
     pub statements: Vec<ByteBuf>,
     /// What is held.
     pub review: Review,
+    /// What left before under the names of held outputs, to compare with.
+    pub earlier: Vec<EarlierOutput>,
 }
 
 /// Why a bundle was not sealed or opened.

@@ -2,24 +2,34 @@
 //!
 //! | file | what lives there |
 //! |---|---|
-//! | this | [`Examined`], a review whose bytes, commitment and statements belong together; its attestation |
+//! | this | [`Examined`], a review whose bytes, commitment and statements belong together; who may speak about it |
+//! | `choice` | decisions with reasons, and the attestations that say or withdraw them |
+//! | `blind` | what others decided, hidden from whoever has not decided yet |
+//! | `compare` | what differs from a table that left before |
 //! | `bundle` | a review as one sealed file, for a machine without a network |
 
+mod blind;
 pub mod bundle;
+mod choice;
+pub mod compare;
+
+pub use blind::blind;
+pub use choice::{Choice, DecisionError};
+pub mod words;
 
 use crate::door::Review;
 use protocol::audit::Believed;
 use protocol::ingress::{Statement, Verified};
-use protocol::record::attestation::{Attestation, Decision};
+use protocol::record::attestation::Attestation;
+use protocol::record::comment::Comment;
 use protocol::record::commitment::Commitment;
 use protocol::record::grant::Role;
 use protocol::record::project::Project;
 use protocol::record::submission::Submission;
-use protocol::safes::outputs::{HeldOutput, summarise};
 use protocol::trust::authority::Wanted;
 use protocol::trust::roster::Roster;
 use protocol::wire::id::StatementId;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use thiserror::Error;
 
 /// Why a review cannot be shown as one that may be signed.
@@ -50,25 +60,6 @@ pub enum ExamineError {
     Project,
 }
 
-/// Why a decision is none.
-#[derive(Debug, Error, PartialEq, Eq)]
-pub enum DecisionError {
-    /// A name that is no output.
-    #[error("there is no output `{name}`; there are {known}")]
-    NoSuchOutput {
-        /// The name.
-        name: String,
-        /// The names that there are.
-        known: String,
-    },
-    /// Both yes and no.
-    #[error("the output `{0}` is approved and rejected at once; decide")]
-    Both(String),
-    /// No output named at all.
-    #[error("no output was decided on; name one, or approve or reject all of them")]
-    Nothing,
-}
-
 /// A review that was checked: the submission and the run are signed, the outputs are exactly what the run commits to.
 #[derive(Debug)]
 pub struct Examined {
@@ -86,6 +77,10 @@ pub struct Examined {
     pub project_statement: StatementId,
     /// The attestations so far.
     pub attestations: Vec<Verified<Attestation>>,
+    /// What reviewers of this TRE and the submitter have said, oldest first.
+    pub comments: Vec<Verified<Comment>>,
+    /// Whether what others decided was taken out: see [`Examined::blind`].
+    pub blinded: bool,
 }
 
 /// Checks what the node shows against the signatures and the bytes. `believed` holds the federation's statements and those of the review.
@@ -133,89 +128,63 @@ pub fn examine(review: Review, believed: &Believed) -> Result<Examined, ExamineE
         _ => None,
     });
     let attestations = attestations.collect();
-    Ok(Examined { review, submission, run, commitment, project, project_statement, attestations })
-}
-
-/// What a person decides, before it is an attestation.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Choice {
-    /// The outputs that may leave; empty together with `reject`: see `all`.
-    pub approve: BTreeSet<String>,
-    /// The outputs that may not.
-    pub reject: BTreeSet<String>,
-    /// What holds for every output that is not named: nothing, yes or no.
-    pub others: Option<bool>,
-    /// Why. The researcher reads it.
-    pub reason: String,
-}
-
-impl Choice {
-    /// One decision for each output that is decided, out of the outputs that there are.
-    ///
-    /// # Errors
-    /// [`DecisionError`].
-    pub fn decisions(&self, outputs: &[HeldOutput]) -> Result<BTreeMap<String, Decision>, DecisionError> {
-        let known = || outputs.iter().map(|output| output.name.as_str());
-        for name in self.approve.iter().chain(&self.reject) {
-            if !known().any(|output| output == name) {
-                let known = known().collect::<Vec<_>>().join(", ");
-                return Err(DecisionError::NoSuchOutput { name: name.clone(), known });
-            }
-        }
-        if let Some(both) = self.approve.intersection(&self.reject).next() {
-            return Err(DecisionError::Both(both.clone()));
-        }
-        let decided: BTreeMap<String, Decision> = known()
-            .filter_map(|name| {
-                let approve = if self.approve.contains(name) {
-                    Some(true)
-                } else if self.reject.contains(name) {
-                    Some(false)
-                } else {
-                    self.others
-                };
-                Some((name.to_owned(), Decision { approve: approve?, reason: self.reason.clone() }))
-            })
-            .collect();
-        if decided.is_empty() { Err(DecisionError::Nothing) } else { Ok(decided) }
-    }
+    let comments = comments(believed, &submission, Some(&review.tre));
+    Ok(Examined {
+        review,
+        submission,
+        run,
+        commitment,
+        project,
+        project_statement,
+        attestations,
+        comments,
+        blinded: false,
+    })
 }
 
 impl Examined {
-    /// The attestation that `person` makes with this choice. What the person decided before and does not decide again stands: an attestation
-    /// replaces the earlier one of the same person as a whole.
-    ///
-    /// # Errors
-    /// [`DecisionError`].
-    pub fn attest(&self, choice: &Choice, person: &str) -> Result<Attestation, DecisionError> {
-        let earlier = self.standing(person);
-        let mut decisions = earlier.map(|one| one.payload().decisions.clone()).unwrap_or_default();
-        decisions.extend(choice.decisions(&self.review.outputs)?);
-        Ok(Attestation {
-            task: self.submission.id(),
-            tre: self.review.tre.clone(),
-            run: self.run,
-            commitment: self.commitment,
-            project: self.project_statement,
-            decisions,
-            report: summarise(&self.review.outputs),
-            supersedes: earlier.map(Verified::id),
-        })
-    }
-
-    /// The attestation of a person that no later one of the same person supersedes.
-    #[must_use]
-    pub fn standing(&self, person: &str) -> Option<&Verified<Attestation>> {
-        let own = || self.attestations.iter().filter(|one| one.signer().name == person);
-        let superseded: BTreeSet<StatementId> = own().filter_map(|one| one.payload().supersedes).collect();
-        own().filter(|one| !superseded.contains(&one.id())).max_by_key(|one| (one.claims().issued, one.id()))
-    }
-
-    /// Whether one of the project's admins, data owners or checkers asked for it: the submitter never counts as a reviewer.
+    /// Whether this person asked for it: the submitter never counts as a reviewer.
     #[must_use]
     pub fn is_submitter(&self, person: &str) -> bool {
         self.submission.signer().name == person
     }
+}
+
+/// What reviewers and the submitter have said about a task, at one TRE or all of them, oldest first. Any member can sign a comment; those of
+/// others are left out.
+#[must_use]
+pub fn comments(believed: &Believed, submission: &Verified<Submission>, tre: Option<&str>) -> Vec<Verified<Comment>> {
+    let said = believed.statements.iter().filter_map(|statement| match statement {
+        Statement::Comment(one) if one.payload().task == submission.id() => Some(one),
+        _ => None,
+    });
+    let mut said: Vec<Verified<Comment>> = said
+        .filter(|one| {
+            let (person, at) = (&one.signer().name, &one.payload().tre);
+            tre.is_none_or(|tre| tre == at)
+                && (*person == submission.signer().name
+                    || is_reviewer(&believed.roster, person, at, submission.payload(), one.claims().issued))
+        })
+        .cloned()
+        .collect();
+    said.sort_by_key(|one| (one.claims().issued, one.id()));
+    said
+}
+
+/// The questions among these comments that the submitter has not answered.
+pub fn open_questions<'a>(
+    comments: &'a [Verified<Comment>],
+    submitter: &'a str,
+) -> impl Iterator<Item = &'a Verified<Comment>> {
+    let answers = move |question: &Verified<Comment>, one: &Verified<Comment>| {
+        one.signer().name == submitter
+            && one.payload().answers == Some(question.id())
+            && one.payload().tre == question.payload().tre
+    };
+    comments.iter().filter(move |one| {
+        let asks = one.payload().question && one.signer().name != submitter;
+        asks && !comments.iter().any(|other| answers(one, other))
+    })
 }
 
 /// Whether a person reviews this task at a TRE: a data owner of it, or an output checker over its datasets. Whose decision counts is for the
@@ -240,4 +209,4 @@ pub fn grouped(hexadecimal: &str) -> String {
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "tests stop at the first surprise")]
-mod tests;
+pub(crate) mod tests;

@@ -1,5 +1,9 @@
 //! What a reviewer can decide, and what cannot be signed.
 
+mod queue;
+mod two;
+pub(crate) mod world;
+
 use super::{Choice, DecisionError, grouped};
 use protocol::disclosure::canonical::{canonicalise, parse_csv};
 use protocol::disclosure::policy::Policy;
@@ -21,7 +25,8 @@ fn outputs() -> Vec<HeldOutput> {
 
 fn choice(approve: &[&str], reject: &[&str], others: Option<bool>) -> Choice {
     let names = |names: &[&str]| names.iter().map(|&name| name.to_owned()).collect::<BTreeSet<_>>();
-    Choice { approve: names(approve), reject: names(reject), others, reason: "looked at it".to_owned() }
+    let reason = "looked at it".to_owned();
+    Choice { approve: names(approve), reject: names(reject), others, reason, ..Choice::default() }
 }
 
 #[test]
@@ -43,6 +48,32 @@ fn a_decision_on_nothing_on_both_sides_or_on_another_name_is_none() {
     assert_eq!(refused(choice(&["count"], &["count"], None)), DecisionError::Both("count".to_owned()));
     let other = DecisionError::NoSuchOutput { name: "sum".to_owned(), known: "count, mean".to_owned() };
     assert_eq!(refused(choice(&["sum"], &[], None)), other);
+}
+
+#[test]
+fn each_output_has_its_own_reason_and_a_no_always_has_one() {
+    let mut mixed = choice(&["count"], &["mean"], None);
+    mixed.reasons.insert("mean".to_owned(), "a hospital alone".to_owned());
+    let decisions = mixed.decisions(&outputs()).unwrap();
+    assert_eq!(
+        (decisions["count"].reason.as_str(), decisions["mean"].reason.as_str()),
+        ("looked at it", "a hospital alone")
+    );
+    mixed.reason.clear();
+    assert!(mixed.decisions(&outputs()).is_ok(), "a yes where no rule is broken needs none");
+    mixed.reasons.clear();
+    assert_eq!(mixed.decisions(&outputs()).unwrap_err(), DecisionError::NoReason("mean".to_owned()));
+    mixed.reasons.insert("sum".to_owned(), "what?".to_owned());
+    assert!(matches!(mixed.decisions(&outputs()), Err(DecisionError::NoSuchOutput { .. })), "a reason for nothing");
+}
+
+#[test]
+fn whoever_lets_a_broken_rule_pass_says_why() {
+    let mut outputs = outputs();
+    outputs[0].report.verdict = protocol::disclosure::rules::Verdict::Fail;
+    let silent = Choice { others: Some(true), ..Choice::default() };
+    assert_eq!(silent.decisions(&outputs).unwrap_err(), DecisionError::NoReasonAgainstRules("count".to_owned()));
+    assert!(Choice { reason: "published before".to_owned(), ..silent }.decisions(&outputs).is_ok());
 }
 
 #[test]

@@ -1,10 +1,15 @@
 //! `quintes review show`: everything that a decision rests on, as text that cannot pretend to be anything else.
 
+use super::list::stands;
+use super::said;
 use crate::catalogue;
+use crate::cli::date::utc;
 use crate::cli::desk::FederationOptions;
-use crate::cli::link::{LinkOptions, online};
+use crate::cli::link::{Link, LinkOptions, online};
 use crate::cli::speak::{Speak, plain};
-use crate::door::Review;
+use crate::door::{Answer, Ask, EarlierOutput, Review};
+use crate::review::compare::{compare, nearest};
+use crate::review::words::in_words;
 use crate::review::{ExamineError, Examined, examine, grouped};
 use protocol::disclosure::canonical::{print, read_csv};
 use protocol::disclosure::rules::{Finding, Verdict};
@@ -16,9 +21,16 @@ use serde_json::{Value, json};
 /// The rows of a table that are shown without `--all-rows`.
 const ROWS: usize = 40;
 
+/// How many earlier releases are looked at for one with the same columns.
+const LOOKED_AT: usize = 5;
+
 /// Which review.
 #[derive(Debug, clap::Args)]
-#[command(after_long_help = "Example:\n  quintes review show 3fa8 --node ./london")]
+#[command(after_long_help = "\
+Where a project asks for two or more persons, what others decided is hidden until you have decided yourself: give your key.
+
+Example:
+  quintes review show 3fa8 --key carol --node ./london")]
 pub(super) struct Args {
     /// The beginning of the task's id.
     id: String,
@@ -28,6 +40,9 @@ pub(super) struct Args {
     /// Show every row, not only the first 40.
     #[arg(long)]
     all_rows: bool,
+    /// Your key; only its public half is read.
+    #[arg(long, value_name = "FILE|agent:FILE.pub")]
+    key: Option<String>,
     #[command(flatten)]
     link: LinkOptions,
     #[command(flatten)]
@@ -45,23 +60,43 @@ pub(super) struct Part<'a> {
 
 /// Shows.
 pub(super) fn run(args: &Args, speak: &Speak) -> anyhow::Result<()> {
-    let (review, known) = online(async {
+    let (review, earlier, known) = online(async {
         let mut link = args.link.open(None).await?;
-        super::open(&mut link, &args.id, &args.federation).await
+        let (review, known) = super::open(&mut link, &args.id, &args.federation).await?;
+        let earlier = earlier_outputs(&mut link, &review).await?;
+        Ok((review, earlier, known))
     })?;
-    let believed = super::believed(&review, &known);
-    let note = review.note.clone();
     if review.waiting.phase == Phase::Failed || review.outputs.is_empty() {
         return failed(&review, speak);
     }
-    let examined = examine(review, &believed)?;
-    let part = Part { outputs: &args.outputs, all_rows: args.all_rows };
-    let told = show(&examined, part, speak);
+    let believed = super::believed(&review, &known);
+    let viewer = args.key.as_deref().map(|key| super::viewer(key, &known.now().roster)).transpose()?;
+    let note = review.note.clone();
+    let examined = examine(review, &believed)?.blind(viewer.as_deref());
+    let told = show(&examined, &earlier, Part { outputs: &args.outputs, all_rows: args.all_rows }, speak);
     if let Some(note) = note {
         note.lines().for_each(|line| speak.line(&plain(line)));
     }
     speak.answer(told);
     Ok(())
+}
+
+/// For each output, the nearest that left before under the same name with the same columns.
+pub(super) async fn earlier_outputs(link: &mut Link, review: &Review) -> anyhow::Result<Vec<EarlierOutput>> {
+    let mut found = Vec::new();
+    for output in &review.outputs {
+        for earlier in nearest(review, output).into_iter().take(LOOKED_AT) {
+            let ask = Ask::Earlier { task: earlier.task, output: output.name.clone() };
+            // What custody lost since is no reason to show nothing.
+            if let Ok(Answer::Earlier(one)) = link.ask_at_door(&ask).await
+                && one.schema == output.schema
+            {
+                found.push(*one);
+                break;
+            }
+        }
+    }
+    Ok(found)
 }
 
 /// A run that left a note and no outputs.
@@ -86,7 +121,7 @@ fn failed(review: &Review, speak: &Speak) -> anyhow::Result<()> {
 }
 
 /// Shows a checked review as data, and returns the same for `--json`.
-pub(super) fn show(examined: &Examined, part: Part<'_>, speak: &Speak) -> Value {
+pub(super) fn show(examined: &Examined, earlier: &[EarlierOutput], part: Part<'_>, speak: &Speak) -> Value {
     let (review, said) = (&examined.review, examined.submission.payload());
     let signer = examined.submission.signer();
     let name = examined.project.components.iter().find(|one| one.digest == said.component).map(|one| one.name.as_str());
@@ -119,8 +154,9 @@ pub(super) fn show(examined: &Examined, part: Part<'_>, speak: &Speak) -> Value 
             rules.threshold, rules.p_ratio_percent, rules.nk_share_percent, rules.minimum_degrees_of_freedom
         ),
     ));
-    head.push(("decision", super::stands(&review.waiting)));
+    head.push(("decision", stands(&review.waiting, examined.blinded)));
     head.push(("commitment", format!("{} …  ({})", grouped(&examined.commitment.to_string()), examined.commitment)));
+    head.push(("in words", in_words(&examined.commitment)));
     let lines: Vec<Vec<String>> = head.into_iter().map(|(label, text)| vec![label.to_owned(), text]).collect();
     speak.table(&["", ""], &lines);
     let mut outputs = Vec::new();
@@ -128,13 +164,45 @@ pub(super) fn show(examined: &Examined, part: Part<'_>, speak: &Speak) -> Value 
     {
         speak.line("");
         show_output(output, part.all_rows, speak);
-        outputs.push(told(output));
+        let mut entry = told(output);
+        entry["since"] = since(examined, output, earlier, speak);
+        outputs.push(entry);
     }
-    json!({
+    said::show(examined, speak);
+    let mut told = said::told(examined);
+    let review = json!({
         "task": examined.submission.id(), "tre": review.tre, "submitter": signer.name, "project": examined.project.name,
         "component": said.component, "component_name": name, "parameters": said.parameters, "datasets": said.datasets,
         "statements": review.context.0.statements, "log": review.context.0.log, "thresholds": rules,
-        "commitment": examined.commitment, "waiting": review.waiting, "outputs": outputs,
+        "commitment": examined.commitment, "commitment_in_words": in_words(&examined.commitment), "waiting": review.waiting,
+        "outputs": outputs, "earlier": review.earlier, "meetings": review.meetings,
+    });
+    if let (Value::Object(told), Value::Object(review)) = (&mut told, review) {
+        told.extend(review);
+    }
+    told
+}
+
+/// What differs from the nearest release of the same name and columns.
+fn since(examined: &Examined, output: &HeldOutput, earlier: &[EarlierOutput], speak: &Speak) -> Value {
+    let Some(before) = earlier.iter().find(|one| one.name == output.name) else { return Value::Null };
+    let Some(release) = examined.review.earlier.iter().find(|one| one.task == before.task) else { return Value::Null };
+    let tables = (read_csv(&output.bytes, &output.schema), read_csv(&before.bytes, &before.schema));
+    let (Ok(now), Ok(was)) = tables else { return Value::Null };
+    let Some(difference) = compare(&now, &was) else { return Value::Null };
+    speak.line(&format!(
+        "since {} (task {} `{}`): {difference}",
+        utc(release.released_at),
+        release.task.short(),
+        plain(&release.title)
+    ));
+    let changed = difference
+        .changed
+        .iter()
+        .map(|one| json!({ "row": one.row, "column": now.columns[one.column].name, "before": one.before }));
+    json!({
+        "task": release.task, "released_at": release.released_at, "compared": difference.compared,
+        "changed": changed.collect::<Vec<_>>(), "new_rows": difference.new_rows, "gone_rows": difference.gone_rows,
     })
 }
 

@@ -66,6 +66,7 @@ fn settings(home: &Path, name: &str, dial: Vec<Multiaddr>) -> (Settings, Identit
             .collect(),
         datasets,
         limits: config.limits.sandbox(),
+        notices: config.notices,
     };
     (settings, Identity::open(&config.state).unwrap())
 }
