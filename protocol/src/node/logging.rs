@@ -245,6 +245,15 @@ impl Node {
         }
     }
 
+    /// Whether a checkpoint of the own log says again what the newest one covers: the effect that asks for one may be performed twice. To
+    /// everybody else the two would be a fork, so that the second goes no further.
+    pub(super) fn repeats(&self, said: &Checkpoint) -> bool {
+        self.is_here(&said.tre)
+            && said.epoch == self.logs.epoch
+            && said.size <= self.logs.covered()
+            && self.logs.own.had(said.size, &said.root)
+    }
+
     pub(super) fn take_cosignature(&mut self, cosignature: &Verified<Cosignature>) {
         let said = cosignature.payload();
         let by = self.logs.cosignatures.entry((said.checkpoint, said.tre.clone())).or_default();

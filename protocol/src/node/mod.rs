@@ -179,6 +179,11 @@ impl Node {
                 return;
             }
         }
+        if let Statement::Checkpoint(checkpoint) = &statement
+            && self.repeats(checkpoint.payload())
+        {
+            return;
+        }
         if let Statement::Comment(comment) = &statement
             && comment.payload().to == Readers::Reviewers
             && !self.is_here(&comment.payload().tre)
@@ -221,6 +226,9 @@ impl Node {
         self.known.insert(statement.id());
         self.kinds.insert(statement.id(), statement.kind());
         self.roster.take(statement);
+        if self.is_private(statement) {
+            self.private.insert(statement.id());
+        }
         if let Some(task) = spoken_of(statement).filter(|task| !self.tasks.contains_key(task)) {
             self.early.entry(task).or_default().push(statement.clone());
             return false;
@@ -260,28 +268,15 @@ impl Node {
                 false
             }
             Statement::Run(run) => {
-                if self.is_here(&run.payload().tre) {
-                    self.private.insert(run.id());
-                }
                 task(&mut self.tasks, &run.payload().task, &mut |task| task.take_run(run));
                 false
             }
             Statement::Attestation(attestation) => {
-                let said = attestation.payload();
-                let decided =
-                    self.tasks.get(&said.task).and_then(Task::here).is_none_or(|here| here.phase().is_terminal());
-                if self.is_here(&said.tre) && !decided {
-                    self.private.insert(attestation.id());
-                }
                 task(&mut self.tasks, &attestation.payload().task, &mut |task| task.take_attestation(attestation));
                 false
             }
             Statement::Comment(comment) => {
-                let said = comment.payload();
-                if said.to == Readers::Reviewers {
-                    self.private.insert(comment.id());
-                }
-                task(&mut self.tasks, &said.task, &mut |task| task.take_comment(comment));
+                task(&mut self.tasks, &comment.payload().task, &mut |task| task.take_comment(comment));
                 false
             }
             Statement::StandingApproval(approval) => {
@@ -321,6 +316,20 @@ impl Node {
             }
             Statement::Revocation(_) | Statement::Status(_) => true,
             Statement::Project(_) => false,
+        }
+    }
+
+    /// Whether a statement is nobody else's business yet, or ever: also when the task that it speaks of is not known here (any more).
+    fn is_private(&self, statement: &Statement) -> bool {
+        match statement {
+            Statement::Run(run) => self.is_here(&run.payload().tre),
+            Statement::Attestation(attestation) => {
+                let said = attestation.payload();
+                let undecided = |task: &Task| task.here().is_some_and(|here| !here.phase().is_terminal());
+                self.is_here(&said.tre) && self.tasks.get(&said.task).is_none_or(undecided)
+            }
+            Statement::Comment(comment) => comment.payload().to == Readers::Reviewers,
+            _ => false,
         }
     }
 

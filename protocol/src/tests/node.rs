@@ -6,6 +6,7 @@ use crate::lifecycle::Phase;
 use crate::node::{Effect, Input, Node, Record, Step};
 use crate::record::cancellation::Cancellation;
 use crate::record::checkpoint::Cosignature;
+use crate::record::comment::{Comment, Readers};
 use crate::record::payload::DAY;
 use crate::record::submission::{Submission, TaskId};
 use crate::safes::admission::ComponentFacts;
@@ -359,4 +360,44 @@ fn the_same_statement_twice_is_one() {
         crate::ingress::receive(submission.bytes(), shell.node.roster(), NOW),
         Ok(Statement::Submission(_))
     ));
+}
+
+#[test]
+fn a_private_comment_that_comes_before_its_task_stays_here() {
+    let mut shell = Shell::new();
+    let submission = shell.world.submit(&World::task("ruth"), "ruth");
+    let said = Comment {
+        task: submission.id(),
+        tre: "north".to_owned(),
+        output: None,
+        text: "one small hospital?".to_owned(),
+        to: Readers::Reviewers,
+        question: false,
+        answers: None,
+    };
+    let comment = shell.world.say(&said, "olga", NOW);
+    shell.say(comment.bytes());
+    assert!(!shell.told.contains(&comment.id()) && !shell.node.may_share(&comment.id()));
+    shell.say(submission.bytes());
+    assert_eq!(shell.node.tasks()[&submission.id()].comments().len(), 1);
+    assert!(!shell.told.contains(&comment.id()) && !shell.node.may_share(&comment.id()));
+}
+
+/// The effect may be performed twice, and two signatures are two statements.
+#[test]
+fn a_checkpoint_that_is_signed_twice_is_no_fork() {
+    let mut shell = Shell::new();
+    let submission = shell.submit("one");
+    let (_, yes) = shell.hold(&submission);
+    for by in ["olga", "otto"] {
+        let said = shell.world.attest(&yes, by);
+        shell.say(said.bytes());
+    }
+    let head = shell.node.checkpoint().unwrap().clone();
+    let again = shell.world.say(head.payload(), "north", NOW);
+    assert_ne!(again.id(), head.id());
+    let before = shell.records.len();
+    shell.say(again.bytes());
+    assert!(shell.node.behind().is_none());
+    assert_eq!((shell.records.len(), shell.told.contains(&again.id())), (before, false));
 }
