@@ -50,8 +50,7 @@ fn what_owners_let_go_leaves_without_a_person_and_waits_again_when_one_withdraws
     let home = home.path();
     ceremony(home);
     let nodes = Running::start(home);
-    let sign =
-        format!("standing sign weekly --project stroke --component statistics --tre london --per-day 1 --days 10");
+    let sign = "standing sign weekly --project stroke --component statistics --tre london --per-day 1 --days 10";
     nodes.fails(&format!("{sign} {BOB}"), 1, "bob is no data owner of london; ask alice");
     nodes.fails(&format!("standing sign weekly {ALICE}"), 1, "nobody has proposed a standing approval `weekly`");
     nodes.fails(&format!("standing sign weekly --project stroke {ALICE}"), 2, "--component");
