@@ -1,6 +1,7 @@
 //! An exported log holds as it was written, and fails for every byte that is changed and every length that is cut.
 
-use super::log::{Party, federation, hold, recovered, submit, talk};
+use super::party::{Party, federation, hold, submit, talk};
+use super::recovery::recovered;
 use super::world::{NOW, World};
 use crate::audit::Verdict;
 use crate::audit::log::{Export, Unreadable, verify_log};

@@ -1,6 +1,6 @@
 //! Standing approvals: what leaves without a person, and everything that must wait for one.
 
-use super::log::{Party, federation, hold, submit, talk};
+use super::party::{Party, federation, hold, submit, talk};
 use super::world::{NOW, START, World};
 use crate::ingress::{Statement, Verified};
 use crate::lifecycle::Phase;
