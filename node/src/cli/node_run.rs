@@ -107,7 +107,7 @@ fn keep_panics_quiet() {
 }
 
 /// Writes our own log to stderr, and nobody else's.
-fn listen_to_ourselves(level: LevelFilter, json: bool) {
+pub(crate) fn listen_to_ourselves(level: LevelFilter, json: bool) {
     let filter = Targets::new().with_targets(OURS.map(|target| (target, level)));
     let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
     let registry = tracing_subscriber::registry().with(filter);

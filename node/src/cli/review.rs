@@ -5,6 +5,7 @@ pub(crate) mod comment;
 mod decide;
 mod list;
 mod said;
+mod serve;
 mod show;
 
 use crate::cli::desk::{FederationOptions, read_public};
@@ -45,6 +46,8 @@ enum Verb {
     Export(carry::ExportArgs),
     /// Show and decide a review from a sealed file, without a network.
     Sign(carry::SignArgs),
+    /// Serve the review page for your browser.
+    Serve(serve::Args),
     /// Bring a decision that was signed elsewhere to the node.
     Import(carry::ImportArgs),
 }
@@ -60,6 +63,7 @@ pub(crate) fn run(args: Args, speak: &Speak) -> anyhow::Result<()> {
         Verb::Return(args) => comment::ask_back(&args, speak),
         Verb::Comment(args) => comment::comment(&args, speak),
         Verb::Export(args) => carry::export(&args, speak),
+        Verb::Serve(args) => serve::run(&args, speak),
         Verb::Sign(args) => carry::sign(&args, speak),
         Verb::Import(args) => carry::import(&args, speak),
     }

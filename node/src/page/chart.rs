@@ -19,7 +19,7 @@ const LINE: f64 = 22.0;
 /// The height of columns side by side.
 const HIGH: f64 = 220.0;
 /// The longest label, in characters.
-const LABEL: usize = 26;
+const LABEL: usize = 23;
 
 /// A picture.
 #[derive(Debug)]

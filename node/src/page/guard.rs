@@ -19,7 +19,7 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; i
     base-uri 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'; report-uri /csp";
 
 /// A browser with a session.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(super) struct Visit {
     /// Its cookie.
     pub(super) cookie: String,
@@ -79,15 +79,17 @@ fn admit(hosts: &[String], method: &Method, headers: &HeaderMap) -> Result<(), &
             "The page was asked for under a name that is not its own. Use the address that `quintes review serve` has printed.",
         );
     }
+    let site = one(&HeaderName::from_static("sec-fetch-site"));
     let origin = one(&ORIGIN);
-    let ours = origin.is_none_or(|origin| {
-        let authority = origin.strip_prefix("http://").or_else(|| origin.strip_prefix("https://"));
-        authority == Some(host)
-    });
+    let ours = match origin {
+        None => true,
+        // What a form of ours sends under our own referrer policy; only the browser can add that it is ours (Fetch, "Origin" header).
+        Some("null") => site == Some("same-origin"),
+        Some(origin) => origin.strip_prefix("http://").or_else(|| origin.strip_prefix("https://")) == Some(host),
+    };
     if !ours {
         return Err("Another site has sent this request. Nothing was done.");
     }
-    let site = one(&HeaderName::from_static("sec-fetch-site"));
     let reads = *method == Method::GET || *method == Method::HEAD;
     match site {
         Some("same-origin") => Ok(()),
@@ -136,7 +138,9 @@ mod tests {
             &[("host", "127.0.0.1:8")],
             &[host, ("host", "evil.example")],
             &[host, ("origin", "null")],
+            &[host, ("origin", "null"), ("sec-fetch-site", "cross-site")],
             &[host, ("origin", "http://evil.example")],
+            &[host, ("origin", "http://evil.example"), ("sec-fetch-site", "same-origin")],
             &[host, ("origin", "http://localhost:7")],
             &[host, ("origin", "http://127.0.0.1:7.evil.example")],
             &[host, ("sec-fetch-site", "cross-site")],
@@ -145,6 +149,7 @@ mod tests {
             assert!(!asked(&Method::GET, headers), "GET {headers:?}");
             assert!(!asked(&Method::POST, headers), "POST {headers:?}");
         }
+        assert!(asked(&Method::POST, &[host, ("origin", "null"), ("sec-fetch-site", "same-origin")]), "a form of ours");
         assert!(!asked(&Method::POST, &[host]), "where does it come from?");
         assert!(!asked(&Method::POST, &[host, ("sec-fetch-site", "none")]), "a form of ours is no address bar");
     }

@@ -31,13 +31,16 @@ impl Neighbours {
         Ok(Self { listener, accounts })
     }
 
-    fn hears(&self, from: SocketAddr) -> bool {
-        let Some(accounts) = &self.accounts else { return true };
-        let Ok(to) = self.listener.local_addr() else { return false };
+    /// Whether the account at the other end is one of those that are heard; otherwise which it is, where the system says so.
+    fn hears(&self, from: SocketAddr) -> Result<(), Option<u32>> {
+        let Some(accounts) = &self.accounts else { return Ok(()) };
+        let to = self.listener.local_addr().map_err(|_| None)?;
         match account_of(from, to) {
-            Ok(account) => account.is_some_and(|account| accounts.contains(&account)),
+            Ok(Some(account)) if accounts.contains(&account) => Ok(()),
+            Ok(account) => Err(account),
             // Where the system has no such table, the token and the cookie stand alone.
-            Err(error) => error.kind() == io::ErrorKind::NotFound,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            Err(_) => Err(None),
         }
     }
 }
@@ -49,8 +52,12 @@ impl Listener for Neighbours {
     async fn accept(&mut self) -> (TcpStream, SocketAddr) {
         loop {
             match self.listener.accept().await {
-                Ok((stream, from)) if self.hears(from) => return (stream, from),
-                Ok(_) => tracing::warn!("a connection of another account of this machine was closed"),
+                Ok((stream, from)) => match self.hears(from) {
+                    Ok(()) => return (stream, from),
+                    Err(account) => {
+                        tracing::warn!(account, "another account's browser was turned away; `--account` lets it in")
+                    }
+                },
                 Err(error) => {
                     tracing::warn!(%error, "a connection could not be accepted");
                     tokio::time::sleep(PAUSE).await;

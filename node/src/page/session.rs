@@ -12,17 +12,24 @@ const IDLE: Duration = Duration::from_secs(30 * 60);
 const MOST: usize = 64;
 
 /// The tokens that have not been used, and the sessions that have not ended.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(super) struct Sessions(Mutex<Inside>);
 
-#[derive(Debug, Default)]
+/// Tokens and cookies never reach a log.
+impl std::fmt::Debug for Sessions {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Sessions(..)")
+    }
+}
+
+#[derive(Default)]
 struct Inside {
     tokens: Vec<String>,
     sessions: HashMap<String, Session>,
 }
 
 /// What is known of one browser.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(super) struct Session {
     /// What the browser signs to show that it has a key; of this session alone.
     pub(super) challenge: String,

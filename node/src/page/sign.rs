@@ -299,7 +299,7 @@ fn summary(site: &Site, visit: &Visit, read: &Read, person: &str, fill: impl FnO
             .map(|one| When::at(one.claims().issued, read.now)),
         checks: match (report.failed, report.review) {
             (0, 0) => "every rule holds".to_owned(),
-            (failed, review) => format!("{failed} fail, {review} are for a person to judge"),
+            (failed, review) => format!("{failed} fail, {review} for a person to judge"),
         },
         check_words: in_words(&examined.commitment),
         commitment: grouped(&examined.commitment.to_string()),

@@ -2,6 +2,7 @@
 
 use crate::cli::desk::FederationOptions;
 use crate::cli::link::{LinkOptions, door_of, online};
+use crate::cli::node_run::listen_to_ourselves;
 use crate::cli::speak::Speak;
 use crate::page::{Neighbours, Site, Source, own_account, serve};
 use anyhow::{Context as _, bail};
@@ -12,6 +13,7 @@ use std::path::{Path, PathBuf};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
+use tracing::level_filters::LevelFilter;
 
 /// How many addresses may wait to be printed.
 const UNREAD: usize = 64;
@@ -60,6 +62,7 @@ pub(super) fn run(args: &Args, speak: &Speak) -> anyhow::Result<()> {
             args.listen
         ));
     }
+    listen_to_ourselves(LevelFilter::INFO, speak.is_json());
     online(async {
         let known = link.open(None).await?.known(&args.federation).await?;
         let source = Source::new(door, known.network, known.statements);

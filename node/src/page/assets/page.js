@@ -302,6 +302,8 @@
     });
   };
 
+  // What is said to browsers without scripts stands there until this runs.
+  for (const words of document.querySelectorAll(".unscripted")) words.hidden = true;
   keyboard();
   drafts();
   const failed = () => { /* without a key the page can still be read */ };
