@@ -27,6 +27,7 @@ pub mod journal;
 pub mod logbook;
 pub mod network;
 pub mod notices;
+pub mod page;
 pub mod plot;
 pub mod review;
 pub mod service;
