@@ -2,11 +2,9 @@
 
 use crate::store::{private_directory, write_durably};
 use keys::seal::{self, Identity};
-use protocol::delivery::Delivery;
 use protocol::record::commitment::Commitment;
 use protocol::record::submission::TaskId;
 use protocol::safes::outputs::{Held, Tampered};
-use protocol::tre::Release;
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -86,13 +84,25 @@ impl Custody {
         Ok(Held::restore(&bytes, task, commitment)?)
     }
 
-    /// Opens custody for a release: only the outputs that it names.
+    /// The key of the ledger's hashes. It is made once, at random, and lies here, so that a ledger that is lost can be made again.
     ///
     /// # Errors
-    /// [`CustodyError`]; nothing was released.
-    pub fn release(&self, release: &Release) -> Result<Delivery, CustodyError> {
-        let held = self.show(&release.task(), &release.commitment())?;
-        Ok(Delivery::of(&held, release))
+    /// [`CustodyError`].
+    pub fn hash_key(&self) -> Result<[u8; 32], CustodyError> {
+        let path = self.directory.join("ledger.key");
+        match self.read(path.clone()) {
+            Ok(bytes) => {
+                let wrong = |_| io::Error::new(io::ErrorKind::InvalidData, "the ledger's key is not 32 bytes");
+                Ok(bytes.try_into().map_err(wrong)?)
+            }
+            Err(CustodyError::Disk(error)) if error.kind() == io::ErrorKind::NotFound => {
+                let mut key = [0; 32];
+                getrandom::fill(&mut key).map_err(io::Error::other)?;
+                self.write(path, &key)?;
+                Ok(key)
+            }
+            Err(error) => Err(error),
+        }
     }
 
     fn write(&self, path: PathBuf, bytes: &[u8]) -> Result<(), CustodyError> {

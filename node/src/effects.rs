@@ -5,10 +5,12 @@ use crate::custody::Custody;
 use crate::driver::{Handle, TakeError};
 use crate::exchange::Exchange;
 use crate::execute::Execution;
+use crate::ledger::{Leave, Ledger, Rechecked, Terms, Waiting};
 use crate::network::{Members, Network, PeerKey, Role};
 use crate::store::Store;
 use keys::seal;
 use keys::signer::SoftKey;
+use protocol::delivery::Delivery;
 use protocol::node::{Effect, Input, Node, Report};
 use protocol::record::phase::Phase;
 use protocol::record::release::Logged;
@@ -110,8 +112,14 @@ impl Effects {
                     stop.send(true).ok();
                 }
             }
-            Effect::Open(release, logged) => self.open(*release, *logged),
-            Effect::Recheck(_) => {}
+            Effect::Open(release, logged) => self.open(*release, *logged, core),
+            Effect::Recheck(task) => {
+                if let (Some(execution), Some(waiting)) = (&self.execution, Waiting::of(core, &task)) {
+                    let (custody, ledger) = (self.custody.clone(), execution.ledger.clone());
+                    let (terms, driver) = (Terms::of(core, &task, now()), self.driver.clone());
+                    tokio::spawn(async move { recheck(custody, ledger, waiting, terms, &driver).await });
+                }
+            }
             // Coarse: when a log grew is not for everyone to know to the second.
             Effect::Checkpoint(checkpoint) => self.say(*checkpoint, "checkpoint", coarse(now())),
             Effect::Cosign(cosignature) => self.say(cosignature, "cosignature", now()),
@@ -157,22 +165,34 @@ impl Effects {
         self.say(phase, "phase", coarse(now()));
     }
 
-    /// Opens custody for a decided release: encrypt to the researcher, make the ciphertext durable, sign the release.
-    fn open(&self, release: Release, logged: Logged) {
+    /// Opens custody for a decided release: let the ledger know, encrypt to the researcher, make the ciphertext durable, sign the release.
+    fn open(&self, release: Release, logged: Logged, core: &Node) {
+        let task = release.task();
+        let (Some(execution), Some(waiting)) = (&self.execution, Waiting::of(core, &task)) else { return };
+        // What was decided is what is let out: the checks that the decision rests on.
+        let waiting = Waiting { commitment: release.commitment(), checks: release.checks().clone(), ..waiting };
+        let (terms, ledger) = (Terms::of(core, &task, now()), execution.ledger.clone());
         let (driver, seal, custody, store) =
             (self.driver.clone(), self.seal.clone(), self.custody.clone(), self.store.clone());
         tokio::spawn(async move {
-            let task = release.task();
-            let sealed = tokio::task::spawn_blocking(move || -> Result<Vec<u8>, anyhow::Error> {
+            let sealed = tokio::task::spawn_blocking(move || -> Result<Opened, anyhow::Error> {
                 let recipient = seal::parse_recipient(release.recipient())?;
-                let delivery = custody.release(&release)?;
+                let held = match ledger.let_out(&custody, &waiting, release.outputs(), terms, now())? {
+                    Leave::Granted(held) => held,
+                    Leave::Changed(rechecked) => return Ok(Opened::Not(rechecked)),
+                };
                 let mut ciphertext = Vec::new();
-                seal::seal(&[recipient], delivery.to_bytes().as_slice(), &mut ciphertext)?;
+                seal::seal(&[recipient], Delivery::of(&held, &release).to_bytes().as_slice(), &mut ciphertext)?;
                 let digest = store.put(&ciphertext)?;
-                seal.sign(&release.statement(logged, digest, ciphertext.len() as u64), now())
+                let statement = release.statement(logged, digest, ciphertext.len() as u64);
+                Ok(Opened::Signed(seal.sign(&statement, now())?))
             });
             match sealed.await {
-                Ok(Ok(bytes)) => take_own(&driver, bytes, "release").await,
+                Ok(Ok(Opened::Signed(bytes))) => take_own(&driver, bytes, "release").await,
+                Ok(Ok(Opened::Not(rechecked))) => {
+                    tracing::warn!(task = %task.short(), "custody was not opened: something has left meanwhile that its outputs meet; it is for the reviewers again");
+                    told(task, rechecked, &driver).await;
+                }
                 Ok(Err(error)) => {
                     tracing::error!(task = %task.short(), error = format!("{error:#}"), "custody was not opened; nothing was released")
                 }
@@ -182,6 +202,32 @@ impl Effects {
             }
         });
     }
+}
+
+/// What came of opening custody.
+enum Opened {
+    /// A signed release.
+    Signed(Vec<u8>),
+    /// Nothing: the checks say something else now.
+    Not(Rechecked),
+}
+
+/// Compares what is held with the ledger again, and tells the core when the checks say something else than it knows.
+pub async fn recheck(custody: Custody, ledger: Ledger, waiting: Waiting, terms: Terms, driver: &Handle) {
+    let (task, known) = (waiting.task, waiting.checks.clone());
+    match tokio::task::spawn_blocking(move || ledger.recheck(&custody, &waiting, terms)).await {
+        Ok(Ok(rechecked)) if rechecked.checks == known => {}
+        Ok(Ok(rechecked)) => told(task, rechecked, driver).await,
+        Ok(Err(error)) => {
+            tracing::error!(task = %task.short(), %error, "held outputs could not be compared with what left before");
+        }
+        Err(_) => tracing::error!(task = %task.short(), "a comparison with what left before was interrupted"),
+    }
+}
+
+async fn told(task: TaskId, rechecked: Rechecked, driver: &Handle) {
+    let Rechecked { checks, passes } = rechecked;
+    driver.input(Input::Rechecked { task, checks, passes }).await;
 }
 
 /// Who may connect: the roster's members. A node that has never seen a status of its root knows too little to name them, so that

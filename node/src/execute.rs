@@ -3,15 +3,18 @@
 use crate::clock::now;
 use crate::custody::Custody;
 use crate::driver::Handle;
-use crate::effects::Seal;
+use crate::effects::{Seal, recheck};
 use crate::exchange::Exchange;
+use crate::journal::Journal;
+use crate::ledger::{Ledger, LedgerError, Terms, Waiting};
 use crate::store::Store;
-use protocol::disclosure::contributors::Contributors;
+use protocol::disclosure::contributors::{Contributors, Subjects};
 use protocol::disclosure::table::{Cell, CellType, Column, Evidence, Measure, Role, Table, Witnessed};
-use protocol::node::Input;
+use protocol::node::{Input, Node};
 use protocol::record::run::Run;
+use protocol::record::submission::TaskId;
 use protocol::safes::admission::{Admission, ComponentFacts};
-use protocol::safes::outputs::{self, Context, SourceFacts};
+use protocol::safes::outputs::{self, Context, SourceFacts, Unreviewable};
 use protocol::tre::coarse;
 use protocol::wire::id::Digest;
 use sandbox::database::Database;
@@ -24,6 +27,7 @@ use sandbox::witness::{self, WitnessedTable};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
+use thiserror::Error;
 use tokio::sync::watch;
 
 /// How long to wait before outputs are offered to a full disk again.
@@ -40,12 +44,16 @@ pub struct Execution {
     pub limits: Limits,
     /// Where components lie.
     pub store: Store,
+    /// What left before.
+    pub ledger: Ledger,
 }
 
 /// What came of a run, before anything is signed.
 struct Finished {
     held: outputs::Held,
     snapshots: BTreeMap<String, Digest>,
+    /// The ledger's version when the outputs were compared with it.
+    compared: u64,
 }
 
 /// A run without reviewable outputs: a code that may leave, and a text for the reviewer.
@@ -93,7 +101,7 @@ impl Execution {
         exchange: &Exchange,
     ) {
         let task = admission.task();
-        match self.outputs(&admission, stopped.clone(), exchange).await {
+        match self.outputs(&admission, stopped.clone(), driver, exchange).await {
             Ok(finished) => {
                 let run = Run {
                     task,
@@ -105,7 +113,10 @@ impl Execution {
                 };
                 let Some(held) = keep(custody, finished.held, stopped).await else { return };
                 match seal.sign(&run, now()) {
-                    Ok(run) => driver.held(held, run).await,
+                    Ok(run) => {
+                        driver.held(held, run).await;
+                        self.compare_again(task, finished.compared, custody, driver).await;
+                    }
                     Err(_) => driver.input(Input::Failed { task, code: FailureKind::Host.code().to_owned() }).await,
                 }
             }
@@ -120,10 +131,22 @@ impl Execution {
         }
     }
 
+    /// What left while the outputs were on their way into custody was told to tasks that were held then; this one was not yet.
+    async fn compare_again(&self, task: TaskId, compared: u64, custody: &Custody, driver: &Handle) {
+        if self.ledger.version().is_ok_and(|version| version == compared) {
+            return;
+        }
+        let look = move |core: &Node, _: &Journal| Some((Waiting::of(core, &task)?, Terms::of(core, &task, now())));
+        if let Some(Some((waiting, terms))) = driver.read(look).await {
+            recheck(custody.clone(), self.ledger.clone(), waiting, terms, driver).await;
+        }
+    }
+
     async fn outputs(
         &self,
         admission: &Admission,
         stopped: watch::Receiver<bool>,
+        driver: &Handle,
         exchange: &Exchange,
     ) -> Result<Finished, NotFinished> {
         let host_failed = |note: String| {
@@ -160,14 +183,39 @@ impl Execution {
         let outputs = run(&self.engine, task)
             .await
             .map_err(|failure| NotFinished { code: failure.code(), note: note(&failure) })?;
-        let produced = outputs.outputs.into_iter().map(|output| (output.name, produced(output.content))).collect();
         let context = Context { statements: outputs.statements, log: outputs.log };
         let mut secret = [0; 32];
         getrandom::fill(&mut secret).map_err(|error| host_failed(error.to_string()))?;
-        let held = outputs::check(admission, produced, context, &secret)
-            .map_err(|reason| NotFinished { code: reason.code(), note: reason.to_string() })?;
-        Ok(Finished { held, snapshots })
+        let task = admission.task();
+        let terms = driver.read(move |core, _| Terms::of(core, &task, now())).await;
+        let terms = terms.ok_or_else(|| host_failed("the node stopped before the outputs were checked".to_owned()))?;
+        let (admission, ledger) = (admission.clone(), self.ledger.clone());
+        let checked = tokio::task::spawn_blocking(move || {
+            let each = outputs.outputs.into_iter();
+            let produced = each.map(|output| (output.name, produced(output.content, &ledger))).collect();
+            let held = outputs::check(&admission, produced, context, &secret)?;
+            let compared = ledger.version()?;
+            let reports = ledger.check(&held, terms)?;
+            Ok((held.with_reports(reports), compared))
+        });
+        match checked.await {
+            Ok(Ok((held, compared))) => Ok(Finished { held, snapshots, compared }),
+            Ok(Err(NotChecked::Unreviewable(reason))) => {
+                Err(NotFinished { code: reason.code(), note: reason.to_string() })
+            }
+            Ok(Err(NotChecked::Ledger(error))) => Err(host_failed(error.to_string())),
+            Err(_) => Err(host_failed("checking the outputs was interrupted".to_owned())),
+        }
     }
+}
+
+/// Why outputs were not checked.
+#[derive(Debug, Error)]
+enum NotChecked {
+    #[error(transparent)]
+    Unreviewable(#[from] Unreviewable),
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
 }
 
 /// Takes outputs into custody. A full disk loses no work: it is tried again until there is room; none when the task was called back.
@@ -199,14 +247,26 @@ fn note(failure: &Failure) -> String {
     note
 }
 
-fn produced(content: Content) -> outputs::Content {
+fn produced(content: Content, ledger: &Ledger) -> outputs::Content {
     match content {
-        Content::Witnessed(table) => outputs::Content::Witnessed(witnessed(table)),
-        Content::Opaque { bytes, .. } => outputs::Content::Opaque { bytes, source: SourceFacts::default() },
+        Content::Witnessed(table) => outputs::Content::Witnessed(witnessed(table, ledger)),
+        Content::Opaque { bytes, source, media_type: _ } => {
+            let sandbox::output::SourceFacts { rows_read, subjects_read, probed, key_hits, equal_rows } = source;
+            let source = SourceFacts { rows_read, subjects_read, probed, key_hits, equal_rows };
+            outputs::Content::Opaque { bytes, source }
+        }
     }
 }
 
-fn witnessed(table: WitnessedTable) -> Witnessed {
+/// The same sets, by the ledger's hashes. Each subject is hashed once.
+fn contributors(found: witness::Contributors, ledger: &Ledger) -> Contributors {
+    let hashes: Vec<u64> = found.subjects.iter().map(|subject| ledger.hash(&found.dataset, subject)).collect();
+    let hash = |subject: &u32| hashes[usize::try_from(*subject).expect("a u32 fits into a usize here")];
+    let sets = found.sets.iter().map(|set| Subjects::of(set.iter().map(hash).collect())).collect();
+    Contributors { dataset: found.dataset, sets, of: found.of }
+}
+
+fn witnessed(table: WitnessedTable, ledger: &Ledger) -> Witnessed {
     let columns = table.columns.into_iter().map(|column| Column {
         name: column.info.name,
         ty: cell_type(column.info.ty),
@@ -235,7 +295,7 @@ fn witnessed(table: WitnessedTable) -> Witnessed {
             .into_iter()
             .map(|row| row.into_iter().map(|cell| cell.map(evidence)).collect())
             .collect(),
-        contributors: Contributors::default(),
+        contributors: contributors(table.contributors, ledger),
     }
 }
 

@@ -7,7 +7,7 @@
 //! | [`effects`], [`execute`] | what the core asks for; running a component and checking its outputs |
 //! | [`exchange`], [`network`] | other members: direct streams, gossip, admission |
 //! | [`door`], [`notices`] | people on this machine; telling people that something waits |
-//! | [`journal`], [`custody`], [`store`], [`identity`] | what lies on disk: records, held outputs, blobs, keys |
+//! | [`journal`], [`custody`], [`ledger`], [`store`], [`identity`] | what lies on disk: records, held outputs, who stood behind what left, blobs, keys |
 //! | [`config`], [`statements`] | `node.toml`; statement files |
 //! | [`cli`] | one verb a file |
 
@@ -24,6 +24,7 @@ pub mod execute;
 pub mod folder;
 pub mod identity;
 pub mod journal;
+pub mod ledger;
 pub mod logbook;
 pub mod network;
 pub mod notices;

@@ -10,6 +10,7 @@ use crate::exchange::Exchange;
 use crate::execute::Execution;
 use crate::identity::Identity;
 use crate::journal::{Journal, JournalError};
+use crate::ledger::{Ledger, LedgerError, Released};
 use crate::network::{self, Event, Multiaddr, Network, PeerKey, Role, Verdict};
 use crate::notices;
 use crate::store::{Store, private_directory};
@@ -85,6 +86,9 @@ pub enum ServiceError {
     /// The journal's content.
     #[error(transparent)]
     Replay(#[from] ReplayError),
+    /// The ledger.
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
     /// The network.
     #[error("the network cannot be started")]
     Network(#[from] network::StartError),
@@ -123,6 +127,9 @@ pub async fn run(
     let store = Store::open(settings.state.join("blobs")).map_err(state)?;
     let custody = Custody::open(settings.state.join("custody"), identity.custody).map_err(state)?;
 
+    let open = |_| Ledger::open(&settings.state.join("ledger.redb"), &custody, &Released::of(&core));
+    let ledger = settings.tre.as_ref().map(open).transpose()?;
+
     let dialled = settings.dial.iter().filter_map(network::peer_of_address).collect();
     let (members, followed) = watch::channel(admitted(&core, &dialled, now()));
     let place = network::Settings {
@@ -135,8 +142,8 @@ pub async fn run(
 
     let (driver, handle) = driver::new(core, journal);
     let exchange = Exchange::new(handle.clone(), network.clone(), store.clone());
-    let execution = match settings.tre {
-        Some(_) => Some(Execution {
+    let execution = match ledger {
+        Some(ledger) => Some(Execution {
             // Counting instructions costs 12 to 20 %: only where the operator limits them.
             engine: Engine::new(if settings.limits.fuel.is_some() {
                 Metering::EpochsAndFuel
@@ -146,6 +153,7 @@ pub async fn run(
             datasets: settings.datasets,
             limits: settings.limits,
             store: store.clone(),
+            ledger,
         }),
         None => None,
     };
