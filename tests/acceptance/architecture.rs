@@ -12,7 +12,7 @@ const STAIR: [(&str, &[&str]); 6] = [
     ("protocol", &["keys"]),
     ("node", &["keys", "protocol", "sandbox"]),
     ("testnet", &["keys", "node", "protocol", "sandbox"]),
-    ("tests", &["keys", "protocol", "testnet"]),
+    ("tests", &["keys", "node", "protocol", "testnet"]),
 ];
 
 /// The longest file, in lines.

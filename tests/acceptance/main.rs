@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "tests stop at the first surprise")]
 
 mod architecture;
+mod bundle;
 mod cli;
 mod crash;
 mod egress;
