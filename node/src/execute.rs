@@ -112,7 +112,7 @@ impl Execution {
                     commitment: finished.held.commitment(),
                 };
                 let Some(held) = keep(custody, finished.held, stopped).await else { return };
-                match seal.sign(&run, now()) {
+                match seal.sign(&run, coarse(now())) {
                     Ok(run) => {
                         driver.held(held, run).await;
                         self.compare_again(task, finished.compared, custody, driver).await;

@@ -285,4 +285,14 @@ fn limits(config: &Config, findings: &mut Findings) {
             "remove the line to have the default, or give a number",
         );
     }
+    if config.transparency.cosignatures > MOST_COSIGNATURES {
+        findings.error(
+            "transparency.cosignatures",
+            "nodes stop cosigning a checkpoint that has 8 cosignatures, so that nothing would leave",
+            "give a number from 0 to 8",
+        );
+    }
 }
+
+/// As many cosignatures as the nodes give one checkpoint (`protocol/node/logging`).
+const MOST_COSIGNATURES: u64 = 8;
