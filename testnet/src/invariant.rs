@@ -2,19 +2,36 @@
 //!
 //! None of them asks the core for its opinion: they count for themselves, from what the simulator made ([`Truth`]) and from what each
 //! node has made durable ([`crate::sim::ledger::Ledger`]).
+//!
+//! | room | invariants about |
+//! |---|---|
+//! | [`approvals`] | what lets outputs out |
+//! | [`logs`] | logs, checkpoints, backups and forks |
+//! | here | everything else |
+
+pub mod approvals;
+pub mod logs;
+
+pub use approvals::{
+    a_standing_approval_releases_at_most_its_cap, nothing_is_released_without_the_owners_attestations,
+    nothing_leaves_on_a_withdrawn_or_stale_approval, what_is_released_is_exactly_what_was_attested,
+};
+pub use logs::{
+    a_release_stands_in_the_log_before_it_leaves, a_restored_node_neither_runs_nor_releases,
+    every_fork_is_noticed_by_whoever_holds_both, logs_only_grow,
+};
 
 use crate::sim::host::{Deed, Host};
 use crate::sim::ledger::{Entry, Ledger};
 use crate::sim::truth::{Said, Truth, What};
 use crate::sim::world::World;
-use protocol::delivery::Delivery;
 use protocol::lifecycle::Phase;
 use protocol::node::Record;
-use protocol::record::attestation::Attestation;
+use protocol::record::comment::Readers;
 use protocol::record::grant::Role;
 use protocol::record::release::Release;
 use protocol::record::submission::TaskId;
-use protocol::wire::id::{Digest, StatementId};
+use protocol::wire::id::StatementId;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// How far a host's journal and deeds were looked at: both only grow, and what was right stays right.
@@ -43,7 +60,7 @@ pub type Outcome = Result<(), String>;
 const SKEW: u64 = 120;
 
 /// Every invariant that can be asked at any time, by its name.
-pub fn all(truth: &Truth, hosts: &[Host], seen: &[Cursor]) -> [(&'static str, Outcome); 11] {
+pub fn all(truth: &Truth, hosts: &[Host], seen: &[Cursor]) -> [(&'static str, Outcome); 18] {
     let each = |ask: fn(&Truth, &Host, &Cursor) -> Outcome| {
         hosts
             .iter()
@@ -68,6 +85,13 @@ pub fn all(truth: &Truth, hosts: &[Host], seen: &[Cursor]) -> [(&'static str, Ou
         ("terminal_phases_are_terminal", each(terminal_phases_are_terminal)),
         ("a_revoked_key_has_no_later_effect", each(a_revoked_key_has_no_later_effect)),
         ("no_held_output_appears_in_a_log_or_on_the_wire", no_held_output_appears_in_a_log_or_on_the_wire(truth)),
+        ("a_release_stands_in_the_log_before_it_leaves", each(a_release_stands_in_the_log_before_it_leaves)),
+        ("logs_only_grow", each(logs_only_grow)),
+        ("a_restored_node_neither_runs_nor_releases", each(a_restored_node_neither_runs_nor_releases)),
+        ("nothing_leaves_on_a_withdrawn_or_stale_approval", each(nothing_leaves_on_a_withdrawn_or_stale_approval)),
+        ("a_standing_approval_releases_at_most_its_cap", each(a_standing_approval_releases_at_most_its_cap)),
+        ("every_fork_is_noticed_by_whoever_holds_both", each(every_fork_is_noticed_by_whoever_holds_both)),
+        ("private_comments_never_leave", each(private_comments_never_leave)),
     ]
 }
 
@@ -120,7 +144,7 @@ fn has_role(truth: &Truth, ledger: &Ledger, person: &str, wanted: Role, tre: &st
         truth.statements.get(id).is_some_and(|said| {
             let What::Grant { person: granted, role, tre: at } = &said.what else { return false };
             let entitled = match role {
-                Role::DataOwner => said.by.starts_with("root-"),
+                Role::DataOwner | Role::Operator => said.by.starts_with("root-"),
                 Role::OutputChecker => false,
                 Role::Researcher => said.by == truth.admin,
             };
@@ -134,116 +158,6 @@ fn has_role(truth: &Truth, ledger: &Ledger, person: &str, wanted: Role, tre: &st
                 && !is_key_revoked(truth, ledger, &said.by, place, now)
         })
     })
-}
-
-/// The attestations on a run that count, counted by hand: by a person who answers for this TRE's data, who did not ask, whose key is
-/// good, in time, over this very run and commitment, and not taken back. Whether an approval names the policy that counts is another
-/// question: a no is a no under any.
-fn counted<'a>(
-    truth: &'a Truth,
-    host: &Host,
-    release: &Release,
-    place: usize,
-    now: u64,
-) -> Vec<(StatementId, &'a str, &'a Attestation)> {
-    let Some((submission, _)) = truth.submission(&release.task) else { return Vec::new() };
-    let owners = truth.owners.get(&host.name).cloned().unwrap_or_default();
-    let valid: Vec<_> = host
-        .ledger
-        .learned
-        .iter()
-        .filter(|(_, learned)| **learned < place)
-        .filter_map(|(id, _)| {
-            let said = truth.statements.get(id)?;
-            let What::Attestation(attestation) = &said.what else { return None };
-            let counts = attestation.task == release.task
-                && attestation.tre == release.tre
-                && attestation.run == release.run
-                && attestation.commitment == release.commitment
-                && said.issued <= now + SKEW
-                && now < said.expires
-                && said.by != submission.by
-                && owners.contains(&said.by)
-                && has_role(truth, &host.ledger, &said.by, Role::DataOwner, &host.name, place, now)
-                && !is_key_revoked(truth, &host.ledger, &said.by, place, now);
-            counts.then_some((*id, said.by.as_str(), attestation.as_ref()))
-        })
-        .collect();
-    valid
-        .iter()
-        .filter(|(id, by, _)| !valid.iter().any(|(_, other, later)| other == by && later.supersedes == Some(*id)))
-        .copied()
-        .collect()
-}
-
-/// The version of the project that counts: its number, and how many persons must approve. The first that the journal knew has a data owner's
-/// signature; each later one has as many distinct owners' as the one before asks for.
-fn policy(truth: &Truth, host: &Host, place: usize, now: u64) -> Option<(u64, u64)> {
-    let owners = truth.owners.get(&host.name).cloned().unwrap_or_default();
-    let mut signed: BTreeMap<(u64, u64), BTreeSet<&str>> = BTreeMap::new();
-    for id in host.ledger.learned.iter().filter(|(_, learned)| **learned < place).map(|(id, _)| id) {
-        let Some(said) = truth.statements.get(id) else { continue };
-        let What::Project { version, approvals } = said.what else { continue };
-        let counts = owners.contains(&said.by)
-            && said.issued <= now
-            && now < said.expires
-            && has_role(truth, &host.ledger, &said.by, Role::DataOwner, &host.name, place, now)
-            && !is_key_revoked(truth, &host.ledger, &said.by, place, now);
-        if counts {
-            signed.entry((version, approvals)).or_default().insert(said.by.as_str());
-        }
-    }
-    let mut counting: Option<(u64, u64)> = None;
-    for (policy, persons) in signed {
-        if persons.len() as u64 >= counting.map_or(1, |(_, approvals)| approvals) {
-            counting = Some(policy);
-        }
-    }
-    counting
-}
-
-/// Each output that left was approved by as many distinct owners as the project asks for, and no owner said no; trust was fresh.
-pub fn nothing_is_released_without_the_owners_attestations(truth: &Truth, host: &Host, seen: &Cursor) -> Outcome {
-    for (place, now, release) in own_releases(truth, host, seen) {
-        let Some((version, needed)) = policy(truth, host, place, now) else {
-            return Err(format!("{} left under no project", release.task.short()));
-        };
-        let asked_by = truth.submission(&release.task).map(|(said, _)| said.by.as_str()).unwrap_or_default();
-        if !has_role(truth, &host.ledger, asked_by, Role::Researcher, &host.name, place, now) {
-            return Err(format!("{} left to {asked_by}, who is no researcher", release.task.short()));
-        }
-        let under_policy = |attestation: &Attestation| {
-            let project = truth.statements.get(&attestation.project).map(|said| &said.what);
-            matches!(project, Some(What::Project { version: named, .. }) if *named == version)
-        };
-        let said = counted(truth, host, release, place, now);
-        for output in &release.outputs {
-            let mut persons = BTreeSet::new();
-            for (_, person, attestation) in &said {
-                match attestation.decisions.get(output) {
-                    Some(decision) if decision.approve && under_policy(attestation) => {
-                        persons.insert(*person);
-                    }
-                    Some(decision) if decision.approve => {}
-                    Some(_) => {
-                        return Err(format!("{output} of {} left against the word of {person}", release.task.short()));
-                    }
-                    None => {}
-                }
-            }
-            if (persons.len() as u64) < needed {
-                return Err(format!(
-                    "{output} of {} left with {} of {needed} approvals",
-                    release.task.short(),
-                    persons.len()
-                ));
-            }
-        }
-        if !is_fresh(truth, &host.ledger, place, now) {
-            return Err(format!("{} was released while trust was stale", release.task.short()));
-        }
-    }
-    Ok(())
 }
 
 /// Whether the newest status that the journal knew is in force and names nothing unknown.
@@ -260,32 +174,6 @@ fn is_fresh(truth: &Truth, ledger: &Ledger, place: usize, now: u64) -> bool {
     statuses
         .max_by_key(|(epoch, _, _)| *epoch)
         .is_some_and(|(_, expires, revocations)| now < expires && revocations.iter().all(|id| ledger.knew(id, place)))
-}
-
-/// The ciphertext is the one that the release names, and opens to the bytes that ran, were held and were attested: no more, no less.
-pub fn what_is_released_is_exactly_what_was_attested(truth: &Truth, host: &Host, seen: &Cursor) -> Outcome {
-    for (place, _, release) in own_releases(truth, host, seen) {
-        let task = release.task.short();
-        if host.ledger.held_run(&release.task, place) != Some(release.run) {
-            return Err(format!("{task} was released from another run than the one that is held"));
-        }
-        let kept = host.blobs.get(&release.ciphertext).ok_or_else(|| format!("the ciphertext of {task} is nowhere"))?;
-        if Digest::of(kept) != release.ciphertext {
-            return Err(format!("the ciphertext of {task} is another"));
-        }
-        let (nonce, body) = kept.split_at(32.min(kept.len()));
-        let plain: Vec<u8> = body.iter().zip(nonce.iter().cycle()).map(|(a, b)| a ^ b).collect();
-        let delivery = Delivery::from_bytes(&plain).map_err(|error| format!("{task}: {error}"))?;
-        delivery.check(release).map_err(|error| format!("{task}: {error}"))?;
-        let made = truth.produced.get(&(release.task, host.name.clone(), release.commitment));
-        let made = made.ok_or_else(|| format!("no run of {task} made what was released"))?;
-        for output in &delivery.outputs {
-            if made.get(&output.name) != Some(&output.bytes) {
-                return Err(format!("{} of {task} is not what the run made", output.name));
-            }
-        }
-    }
-    Ok(())
 }
 
 /// What starts was asked for by a researcher of the project with a good key, for this TRE, in time, for data and a component that the
@@ -319,7 +207,7 @@ pub fn nothing_runs_that_a_safe_refused(truth: &Truth, host: &Host, seen: &Curso
             Some("its component, data, size or recipient are not the project's")
         } else if !is_fresh(truth, ledger, place, now) {
             Some("trust was stale")
-        } else if policy(truth, host, place, now).is_none() {
+        } else if approvals::policy(truth, host, place, now).is_none() {
             Some("no data owner has a signature under the project")
         } else {
             None
@@ -331,7 +219,7 @@ pub fn nothing_runs_that_a_safe_refused(truth: &Truth, host: &Host, seen: &Curso
     Ok(())
 }
 
-/// A TRE holds one set of outputs for a task, ever, and nobody knows of another run or release.
+/// A TRE holds one set of outputs for a task, ever, and nobody knows of another run or release, unless a backup has lost the first.
 pub fn one_manifest_per_task_and_tre(truth: &Truth, hosts: &[Host], seen: &[Cursor]) -> Outcome {
     let may_break = |entry: &Entry| match &entry.record {
         Record::Held { .. } => true,
@@ -358,7 +246,9 @@ pub fn one_manifest_per_task_and_tre(truth: &Truth, hosts: &[Host], seen: &[Curs
                 What::Release(release) => (&mut releases, (release.task, release.tre.as_str())),
                 _ => continue,
             };
-            if of.insert(key, *id).is_some_and(|other| other != *id) {
+            // Who has lost a run with its disk, and did not hear of it, may make another.
+            let forgotten = truth.forgotten.contains(&(key.0, key.1.to_owned()));
+            if of.insert(key, *id).is_some_and(|other| other != *id) && !forgotten {
                 return Err(format!("two different manifests of {} at {} are known", key.0.short(), key.1));
             }
         }
@@ -380,6 +270,10 @@ pub fn no_effect_precedes_its_record(_: &Truth, host: &Host, seen: &Cursor) -> O
             Deed::Opened(task) => {
                 (host.ledger.held_run(task, performed.records).is_some(), format!("opened {}", task.short()))
             }
+            Deed::Checkpointed(size) => {
+                (performed.leaves == *size, format!("signed a checkpoint of {size} leaves, with {}", performed.leaves))
+            }
+            Deed::Cosigned(id) => (host.ledger.knew(id, performed.records), format!("cosigned {}", id.short())),
             Deed::Reported(task, phase) => {
                 let recorded = before.iter().any(|entry| records_phase(entry, host, task, *phase));
                 (recorded, format!("reported {} as {phase}", task.short()))
@@ -429,11 +323,13 @@ pub fn a_restarted_node_resumes_where_its_journal_ends(_: &Truth, host: &Host, _
             return Err(format!("{} is {phase} in the journal and {here:?} in memory", task.short()));
         }
     }
-    if node.known().len() == host.ledger.learned.len() {
-        Ok(())
-    } else {
-        Err("the journal holds other statements than memory".to_owned())
+    if node.known().len() != host.ledger.learned.len() {
+        return Err("the journal holds other statements than memory".to_owned());
     }
+    if host.tre.is_some() && node.log().len() != host.ledger.leaves {
+        return Err(format!("the log has {} leaves, and the journal makes {}", node.log().len(), host.ledger.leaves));
+    }
+    Ok(())
 }
 
 /// Every statement that was taken was really made, in time; and a nonce starts one task only.
@@ -490,8 +386,8 @@ pub fn a_revoked_key_has_no_later_effect(truth: &Truth, host: &Host, seen: &Curs
             if let What::Release(release) = &said.what
                 && release.tre == host.name
             {
-                let signers =
-                    release.attestations.iter().chain([&release.task]).filter_map(|id| truth.statements.get(id));
+                let signers = release.attestations.iter().chain(&release.standing).chain([&release.task]);
+                let signers = signers.filter_map(|id| truth.statements.get(id));
                 for signer in signers {
                     if is_key_revoked(truth, ledger, &signer.by, place, entry.now) {
                         return Err(format!(
@@ -520,6 +416,19 @@ pub fn a_revoked_key_has_no_later_effect(truth: &Truth, host: &Host, seen: &Curs
 /// Nothing that left a machine, and nothing that was written down about it, holds what is in custody.
 pub fn no_held_output_appears_in_a_log_or_on_the_wire(truth: &Truth) -> Outcome {
     truth.leaks.first().map_or(Ok(()), |leak| Err(leak.clone()))
+}
+
+/// What reviewers say among themselves is known where it is meant for, and never on the wire.
+pub fn private_comments_never_leave(truth: &Truth, host: &Host, seen: &Cursor) -> Outcome {
+    for (_, entry) in fresh(host, seen) {
+        if let Some((id, said)) = statement(truth, entry)
+            && let What::Comment { tre, to: Readers::Reviewers, .. } = &said.what
+            && *tre != host.name
+        {
+            return Err(format!("took {}, which is for the reviewers at {tre}", id.short()));
+        }
+    }
+    truth.told.first().map_or(Ok(()), |told| Err(told.clone()))
 }
 
 /// Once everything is mended, every TRE that an acknowledged task is for knows it, and every hub does.

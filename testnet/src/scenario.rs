@@ -54,11 +54,25 @@ pub enum Sabotage {
     RevivesTasks,
     /// Never asks a peer what it missed, and forwards no submission.
     ForwardsNothing,
+    /// Writes into releases no proof that they stand in the log.
+    ReleasesUnlogged,
+    /// Signs checkpoints that do not extend the ones before.
+    RewritesLog,
+    /// Does not hear of what a backup has lost.
+    IgnoresLoss,
+    /// Keeps from the core what the checks say of held outputs by now.
+    KeepsOldFindings,
+    /// Dates releases back to the day before.
+    BackdatesReleases,
+    /// Writes down the second of two contradicting checkpoints and looks at neither.
+    HidesForks,
+    /// Pushes what reviewers say among themselves to its peers.
+    TellsPrivateComments,
 }
 
 impl Sabotage {
     /// Each of them, with the invariant that must notice.
-    pub const ALL: [(Self, &'static str); 12] = [
+    pub const ALL: [(Self, &'static str); 19] = [
         (Self::ReleasesUnattested, "nothing_is_released_without_the_owners_attestations"),
         (Self::DeliversOtherBytes, "what_is_released_is_exactly_what_was_attested"),
         (Self::RunsRefused, "nothing_runs_that_a_safe_refused"),
@@ -71,6 +85,13 @@ impl Sabotage {
         (Self::IgnoresRevocation, "a_revoked_key_has_no_later_effect"),
         (Self::SendsOutputs, "no_held_output_appears_in_a_log_or_on_the_wire"),
         (Self::ForwardsNothing, "after_a_partition_heals_every_allowed_tre_knows_every_task"),
+        (Self::ReleasesUnlogged, "a_release_stands_in_the_log_before_it_leaves"),
+        (Self::RewritesLog, "logs_only_grow"),
+        (Self::IgnoresLoss, "a_restored_node_neither_runs_nor_releases"),
+        (Self::KeepsOldFindings, "nothing_leaves_on_a_withdrawn_or_stale_approval"),
+        (Self::BackdatesReleases, "a_standing_approval_releases_at_most_its_cap"),
+        (Self::HidesForks, "every_fork_is_noticed_by_whoever_holds_both"),
+        (Self::TellsPrivateComments, "private_comments_never_leave"),
     ];
 }
 
@@ -105,6 +126,12 @@ pub struct Scenario {
     pub skew_seconds: u64,
     /// How often data owners look at what is held.
     pub reviews: u64,
+    /// How likely the data owners of a TRE sign a standing approval, in permille.
+    pub standing: u64,
+    /// How likely a machine is restored from a backup, in permille.
+    pub restores: u64,
+    /// How likely a TRE tells two stories of its log, in permille.
+    pub twins: u64,
 }
 
 impl Scenario {
@@ -113,6 +140,8 @@ impl Scenario {
     pub fn draw(dice: &mut Dice, options: &Options) -> Self {
         // Small federations more often: they are quicker and have the same code.
         let shape = dice.below(SHAPES.len()).min(dice.below(SHAPES.len()));
+        // What a sabotage needs to show, happens in every run.
+        let often = |sabotage, share: u64| if options.sabotage == Some(sabotage) { 1_000 } else { share };
         let faults = |share: u64| if options.network_faults { share } else { 0 };
         Self {
             shape,
@@ -127,6 +156,9 @@ impl Scenario {
             revocations: if dice.permille(500) { dice.between(1, 2) } else { 0 },
             skew_seconds: if dice.permille(300) { 40 } else { 1 },
             reviews: dice.between(4, 10),
+            standing: often(Sabotage::BackdatesReleases, if dice.permille(400) { 800 } else { 0 }),
+            restores: if options.crashes { often(Sabotage::IgnoresLoss, 250) } else { 0 },
+            twins: if options.byzantine { often(Sabotage::HidesForks, 120) } else { 0 },
         }
     }
 

@@ -7,11 +7,14 @@
 //! | [`world`] | the clock, and what is due |
 //! | [`machine`] | a node's shell: records, effects, crashes, work |
 //! | [`network`] | links, messages, catching up |
-//! | [`actors`] | people |
+//! | [`actors`], [`reviewers`] | people |
+//! | [`backup`] | logs that are cut back or told twice |
+//! | [`saboteur`] | shells that do wrong, to see that the invariants notice |
 //! | [`healing`] | the end, when everything is mended and everything must come to its end |
 //! | [`truth`], [`ledger`], [`host`] | what the invariants look at |
 
 pub mod actors;
+pub mod backup;
 pub mod dice;
 pub mod healing;
 pub mod host;
@@ -20,6 +23,8 @@ pub mod machine;
 pub mod network;
 pub mod prototype;
 pub mod replay;
+pub mod reviewers;
+pub mod saboteur;
 pub mod truth;
 pub mod world;
 
@@ -66,17 +71,71 @@ pub struct Tally {
     pub cancelled: u64,
     /// Forgeries that were sent.
     pub forged: u64,
+    /// Tasks that a standing approval has released.
+    pub by_standing: u64,
+    /// Tasks that were released after somebody had said no and thought again.
+    pub resolved: u64,
+    /// Decisions that a person has taken back.
+    pub withdrawn: u64,
+    /// Held outputs of which the checks said something else after a while.
+    pub rechecked: u64,
+    /// Words between reviewers.
+    pub private: u64,
+    /// Machines that were restored from a backup.
+    pub restored: u64,
+    /// Logs that went on after one.
+    pub recovered: u64,
+    /// Checkpoints that contradict another of the same TRE.
+    pub twins: u64,
 }
 
 impl Tally {
     fn add(&mut self, other: &Self) {
-        self.restarts += other.restarts;
-        self.released += other.released;
-        self.withheld += other.withheld;
-        self.refused += other.refused;
-        self.failed += other.failed;
-        self.cancelled += other.cancelled;
-        self.forged += other.forged;
+        for (own, (_, more)) in self.each().into_iter().zip(other.named()) {
+            *own += more;
+        }
+    }
+
+    fn each(&mut self) -> [&mut u64; 15] {
+        [
+            &mut self.restarts,
+            &mut self.released,
+            &mut self.withheld,
+            &mut self.refused,
+            &mut self.failed,
+            &mut self.cancelled,
+            &mut self.forged,
+            &mut self.by_standing,
+            &mut self.resolved,
+            &mut self.withdrawn,
+            &mut self.rechecked,
+            &mut self.private,
+            &mut self.restored,
+            &mut self.recovered,
+            &mut self.twins,
+        ]
+    }
+
+    /// Each count with its name, in one order.
+    #[must_use]
+    pub fn named(&self) -> [(&'static str, u64); 15] {
+        [
+            ("restarts", self.restarts),
+            ("released", self.released),
+            ("withheld", self.withheld),
+            ("refused", self.refused),
+            ("failed", self.failed),
+            ("cancelled", self.cancelled),
+            ("forged", self.forged),
+            ("by_standing", self.by_standing),
+            ("resolved", self.resolved),
+            ("withdrawn", self.withdrawn),
+            ("rechecked", self.rechecked),
+            ("private", self.private),
+            ("restored", self.restored),
+            ("recovered", self.recovered),
+            ("twins", self.twins),
+        ]
     }
 }
 

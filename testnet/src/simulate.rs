@@ -4,6 +4,7 @@ use crate::narrate::{Narrator, Voice};
 use crate::scenario::Options;
 use crate::sim::{replay as file, run_many};
 use serde_json::json;
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::thread::available_parallelism;
 use std::time::Instant;
@@ -58,20 +59,14 @@ pub fn sim(args: &SimArgs) -> anyhow::Result<bool> {
     bar.finish_and_clear();
     let took = began.elapsed();
     let tally = summary.tally;
+    let counts = tally.named().map(|(name, count)| format!("{count} {}", name.replace('_', " ")));
     narrator.say(&format!(
-        "{} seeds, {} events, {:.1} virtual days in {:.1} s: {} released, {} withheld, {} refused, {} failed, {} cancelled; \
-         {} restarts, {} forgeries",
+        "{} seeds, {} events, {:.1} virtual days in {:.1} s: {}",
         summary.seeds,
         summary.events,
         std::time::Duration::from_millis(summary.virtual_ms).as_secs_f64() / 86_400.0,
         took.as_secs_f64(),
-        tally.released,
-        tally.withheld,
-        tally.refused,
-        tally.failed,
-        tally.cancelled,
-        tally.restarts,
-        tally.forged,
+        counts.join(", "),
     ));
     let mut failures = Vec::new();
     for outcome in &summary.failures {
@@ -94,8 +89,7 @@ pub fn sim(args: &SimArgs) -> anyhow::Result<bool> {
         let answer = json!({
             "ok": ok, "seeds": summary.seeds, "events": summary.events, "virtual_ms": summary.virtual_ms,
             "seconds": took.as_secs_f64(), "failures": failures,
-            "tally": { "released": tally.released, "withheld": tally.withheld, "refused": tally.refused, "failed": tally.failed,
-                       "cancelled": tally.cancelled, "restarts": tally.restarts, "forged": tally.forged },
+            "tally": tally.named().into_iter().collect::<BTreeMap<_, _>>(),
         });
         anstream::println!("{answer}");
     }

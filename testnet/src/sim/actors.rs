@@ -1,7 +1,7 @@
-//! The people of a run: researchers who submit, repeat and call back; data owners who decide, change their minds and get it wrong;
-//! a root person who revokes and renews; and those who forge.
+//! The people of a run: researchers who submit, repeat and call back; a root person who revokes and renews; and those who forge.
 
-use crate::fixture::federation::{Actor, COMPONENT, DATASET, EPOCH, Reviewed};
+use crate::fixture::federation::{Actor, COMPONENT, DATASET, EPOCH};
+use crate::sim::truth::What;
 use crate::sim::world::{Pending, World};
 use protocol::lifecycle::Phase;
 use protocol::record::Payload;
@@ -11,7 +11,6 @@ use protocol::record::payload::{DAY, DECADE};
 use protocol::record::stamp::{Stamp, sign};
 use protocol::record::submission::{Submission, TaskId};
 use protocol::wire::id::{Digest, NetworkId, StatementId};
-use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// What a person does.
@@ -33,17 +32,14 @@ pub enum Act {
     Propose,
     /// Somebody forges.
     Forge(u64),
-}
-
-/// How a data owner's attestation can be wrong.
-#[derive(Clone, Copy, Debug)]
-enum Slip {
-    None,
-    Commitment,
-    Run,
-    Project,
-    Person,
-    Submitter,
+    /// Somebody says a word about a task; the number makes it unlike any other.
+    Comment(u64),
+    /// Data owners of this TRE sign a standing approval.
+    Stand(usize),
+    /// An operator and a data owner of this TRE let it go on from its backup.
+    Recover(usize),
+    /// A TRE signs a second checkpoint beside one of its log; so often it had none yet.
+    Equivocate(u64),
 }
 
 impl World {
@@ -64,6 +60,10 @@ impl World {
             }
             Act::Propose => self.propose(),
             Act::Forge(number) => self.forge(number),
+            Act::Comment(number) => self.comment(number),
+            Act::Stand(tre) => self.stand(tre),
+            Act::Recover(tre) => self.recover(tre),
+            Act::Equivocate(tries) => self.equivocate(tries),
         }
     }
 
@@ -73,11 +73,11 @@ impl World {
         self.later(delay, Pending::Offer { to, bytes, tries: 0 });
     }
 
-    fn tres(&self) -> usize {
+    pub(super) fn tres(&self) -> usize {
         self.federation.options.tres
     }
 
-    fn any_host(&mut self) -> usize {
+    pub(super) fn any_host(&mut self) -> usize {
         self.dice.below(self.hosts.len())
     }
 
@@ -110,7 +110,7 @@ impl World {
         self.offer(to, bytes);
     }
 
-    fn submissions(&self) -> Vec<TaskId> {
+    pub(super) fn submissions(&self) -> Vec<TaskId> {
         self.truth.statements.keys().filter(|id| self.truth.submission(id).is_some()).copied().collect()
     }
 
@@ -158,93 +158,6 @@ impl World {
         self.offer(to, bytes);
     }
 
-    /// What is held at a TRE, as its data owners see it.
-    pub fn held_at(&self, tre: usize) -> Vec<(Reviewed, BTreeSet<String>)> {
-        let Some(node) = &self.hosts[tre].node else { return Vec::new() };
-        let name = &self.hosts[tre].name;
-        let seen = node.tasks().values().filter_map(|task| {
-            let here = task.here().filter(|here| here.phase() == Phase::Held)?;
-            let run = task.runs().get(name)?;
-            let project = node.roster().project_at(&task.submission().payload().project, name, self.now(tre))?;
-            let about = Reviewed {
-                task: task.id(),
-                tre: name.clone(),
-                run: run.id(),
-                commitment: run.payload().commitment,
-                project: project.statement,
-                supersedes: None,
-            };
-            Some((about, here.outputs().clone()))
-        });
-        seen.collect()
-    }
-
-    /// The person's last word on a run, as the TRE knows it.
-    pub fn last_word(&self, tre: usize, about: &Reviewed, person: &str) -> Option<StatementId> {
-        let node = self.hosts[tre].node.as_ref()?;
-        let said = node.tasks().get(&about.task)?.attestations();
-        said.iter()
-            .rev()
-            .find(|said| said.signer().name == person && said.payload().tre == about.tre)
-            .map(protocol::ingress::Verified::id)
-    }
-
-    fn review(&mut self, tre: usize) {
-        let held = self.held_at(tre);
-        let owners = self.federation.options.owners_per_tre;
-        for (mut about, outputs) in held {
-            let mut person = format!("owner-{tre}-{}", self.dice.below(owners));
-            let slip = match self.dice.below(16) {
-                0 => Slip::Commitment,
-                1 => Slip::Run,
-                2 => Slip::Project,
-                3 | 4 => Slip::Person,
-                5 | 6 => Slip::Submitter,
-                _ => Slip::None,
-            };
-            match slip {
-                Slip::None => {}
-                Slip::Commitment => {
-                    let other = self
-                        .truth
-                        .produced
-                        .keys()
-                        .map(|(_, _, commitment)| *commitment)
-                        .find(|other| *other != about.commitment);
-                    let Some(other) = other else { continue };
-                    about.commitment = other;
-                }
-                Slip::Run => about.run = StatementId::of(b"another run"),
-                Slip::Project => about.project = StatementId::of(b"another project"),
-                Slip::Person => {
-                    let other = (tre + 1) % self.tres();
-                    person = if self.dice.permille(500) { format!("owner-{other}-0") } else { "root-1".to_owned() };
-                }
-                Slip::Submitter => {
-                    let Some((said, _)) = self.truth.submission(&about.task) else { continue };
-                    person = said.by.clone();
-                }
-            }
-            about.supersedes = self.last_word(tre, &about, &person).filter(|_| self.dice.permille(700));
-            let first = self.dice.permille(800);
-            let decisions: BTreeMap<String, bool> =
-                outputs.into_iter().map(|name| (name, if self.dice.permille(850) { first } else { !first })).collect();
-            self.attest(tre, &about, &person, &decisions);
-        }
-    }
-
-    /// A person signs a decision and hands it to the TRE.
-    pub fn attest(&mut self, tre: usize, about: &Reviewed, person: &str, decisions: &BTreeMap<String, bool>) {
-        let at = self.true_now();
-        let said = self.federation.attestation(about, decisions);
-        let lifetime = if self.healed || self.dice.permille(850) { DAY } else { self.dice.between(1, 15) };
-        let bytes = self.federation.sign(&said, person, at, lifetime);
-        self.made(&bytes, at);
-        let words = decisions.iter().map(|(name, approve)| format!("{name}={approve}")).collect::<Vec<_>>().join(" ");
-        self.say(format!("{person} decides on {} at tre-{tre}: {words}", about.task.short()));
-        self.offer(tre, bytes);
-    }
-
     fn revoke(&mut self) {
         let researcher = format!("researcher-{}", self.dice.below(2));
         let owner = format!(
@@ -253,16 +166,29 @@ impl World {
             self.dice.below(self.federation.options.owners_per_tre)
         );
         let who = if self.dice.permille(500) { researcher } else { owner };
-        let target = if self.dice.permille(600) {
+        let standing: Vec<StatementId> = self
+            .truth
+            .statements
+            .iter()
+            .filter(|(_, said)| matches!(said.what, What::StandingApproval(_)))
+            .map(|(id, _)| *id)
+            .collect();
+        let withdrawn = self.dice.pick(&standing).copied().filter(|_| self.dice.permille(500));
+        let target = if withdrawn.is_some() {
+            withdrawn
+        } else if self.dice.permille(600) {
             self.federation.key_records.get(&who).map(|records| records[1])
         } else {
             self.federation.grants.get(&who).copied()
         };
         let Some(target) = target else { return };
         let at = self.true_now();
-        let bytes = self.federation.revocation(target, "root-0", at);
+        // Whoever signed a standing approval may take it back.
+        let signer = withdrawn.and_then(|id| self.truth.statements.get(&id)).map(|said| said.by.clone());
+        let by = signer.filter(|_| self.dice.permille(700)).unwrap_or_else(|| "root-0".to_owned());
+        let bytes = self.federation.revocation(target, &by, at);
         self.made(&bytes, at);
-        self.say(format!("root-0 revokes {} of {who}", target.short()));
+        self.say(format!("{by} revokes {}", target.short()));
         let to = self.any_host();
         self.offer(to, bytes);
         if self.dice.permille(500) {
@@ -272,7 +198,6 @@ impl World {
 
     /// A new status that names every revocation.
     pub fn renew(&mut self, seconds: u64) {
-        use crate::sim::truth::What;
         self.epoch += 1;
         let revocations = self
             .truth

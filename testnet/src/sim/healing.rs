@@ -3,10 +3,12 @@
 use crate::invariant::{after_a_partition_heals_every_allowed_tre_knows_every_task, every_task_comes_to_an_end};
 use crate::sim::Tally;
 use crate::sim::actors::Act;
+use crate::sim::truth::What;
 use crate::sim::world::{Pending, Violation, World};
 use protocol::lifecycle::Phase;
+use protocol::record::comment::Readers;
+use protocol::record::release::Release;
 use protocol::record::submission::TaskId;
-use std::collections::BTreeMap;
 
 /// The most rounds in which everything must come to its end.
 const ROUNDS: u64 = 14;
@@ -44,6 +46,24 @@ impl World {
                 self.later(delay, Pending::Act(act));
             }
         }
+        for number in 0..self.dice.between(0, 3) {
+            let delay = self.dice.between(0, end);
+            self.later(delay, Pending::Act(Act::Comment(number)));
+        }
+        for tre in 0..self.federation.options.tres {
+            if self.dice.permille(self.scenario.standing) {
+                let delay = self.dice.between(0, end / 2);
+                self.later(delay, Pending::Act(Act::Stand(tre)));
+            }
+        }
+        if self.dice.permille(self.scenario.restores) {
+            let (delay, tre) = (self.dice.between(end / 3, end), self.dice.below(self.federation.options.tres));
+            self.later(delay, Pending::Restore(tre));
+        }
+        if self.dice.permille(self.scenario.twins) {
+            let delay = self.dice.between(end / 3, end);
+            self.later(delay, Pending::Act(Act::Equivocate(0)));
+        }
         if self.options.byzantine {
             for number in 0..self.dice.between(0, 4) {
                 let delay = self.dice.between(end / 8, end);
@@ -51,8 +71,11 @@ impl World {
             }
         }
         for (a, b) in self.links.all() {
-            let delay = self.dice.between(4_000, 20_000);
-            self.later(delay, Pending::Sync(a, b));
+            let mut at = self.dice.between(100, 2_000);
+            while at < end {
+                self.later(at, Pending::Sync(a, b));
+                at += self.dice.between(5_000, 20_000);
+            }
         }
         for _ in 0..self.scenario.cuts {
             let links = self.links.all();
@@ -94,8 +117,15 @@ impl World {
             if !self.violations.is_empty() {
                 return;
             }
-            if round > 2 && every_task_comes_to_an_end(&self.hosts).is_ok() {
+            if round == 2 && self.dice.permille(self.scenario.restores) {
+                let tre = self.dice.below(self.federation.options.tres);
+                self.later(0, Pending::Restore(tre));
+            }
+            if round > 3 && every_task_comes_to_an_end(&self.hosts).is_ok() {
                 break;
+            }
+            for tre in 0..self.federation.options.tres {
+                self.recover(tre);
             }
             self.decide_everything();
             if round >= PATIENCE {
@@ -118,21 +148,6 @@ impl World {
         for (invariant, outcome) in asked {
             if let Err(detail) = outcome {
                 self.violations.push(Violation { invariant, event, detail });
-            }
-        }
-    }
-
-    /// Each data owner approves what is held, and takes back what was said before.
-    fn decide_everything(&mut self) {
-        for tre in 0..self.federation.options.tres {
-            for (about, outputs) in self.held_at(tre) {
-                for owner in 0..self.federation.options.owners_per_tre {
-                    let person = format!("owner-{tre}-{owner}");
-                    let mut about = about.clone();
-                    about.supersedes = self.last_word(tre, &about, &person);
-                    let decisions: BTreeMap<String, bool> = outputs.iter().map(|name| (name.clone(), true)).collect();
-                    self.attest(tre, &about, &person, &decisions);
-                }
             }
         }
     }
@@ -170,7 +185,8 @@ impl World {
                         .and_then(|task| task.phases().get(&host.name))
                         .map(|said| said.payload().phase);
                     let knows_task = node.tasks().contains_key(task);
-                    if knows_task && said != Some(*phase) {
+                    let forgotten = self.truth.forgotten.contains(&(*task, host.name.clone()));
+                    if knows_task && !forgotten && said != Some(*phase) {
                         return Err(format!(
                             "{} says {phase} of {}, and {} knows {said:?}",
                             host.name,
@@ -184,12 +200,34 @@ impl World {
         Ok(())
     }
 
+    /// Whether somebody had said no to an output that left, and thought again.
+    fn was_rejected(&self, release: &Release) -> bool {
+        self.truth.statements.values().any(|said| {
+            let What::Attestation(said) = &said.what else { return false };
+            let no = |name| said.decisions.get(name).is_some_and(|decision| !decision.approve);
+            said.run == release.run && said.commitment == release.commitment && release.outputs.iter().any(no)
+        })
+    }
+
     /// What happened in this run.
     #[must_use]
     pub fn tally(&self) -> Tally {
-        let mut tally = Tally { forged: self.truth.forged.len() as u64, ..Tally::default() };
+        let mut tally =
+            Tally { forged: self.truth.forged.len() as u64, twins: self.truth.twins.len() as u64, ..self.counts };
         for host in &self.hosts {
             tally.restarts += host.life;
+            tally.restored += host.restored;
+            tally.recovered += host.node.as_ref().map_or(0, protocol::node::Node::epoch);
+            for id in host.ledger.learned.keys() {
+                match self.truth.statements.get(id).map(|said| &said.what) {
+                    Some(What::Release(said)) if said.tre == host.name => {
+                        tally.by_standing += u64::from(!said.standing.is_empty());
+                        tally.resolved += u64::from(self.was_rejected(said));
+                    }
+                    Some(What::Comment { tre, to: Readers::Reviewers, .. }) if *tre == host.name => tally.private += 1,
+                    _ => {}
+                }
+            }
             for phase in host.ledger.phases.values() {
                 match phase {
                     Phase::Released => tally.released += 1,

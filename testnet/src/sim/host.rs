@@ -3,11 +3,12 @@
 use crate::sim::ledger::Ledger;
 use protocol::lifecycle::Phase;
 use protocol::node::{Effect, Node, Record};
+use protocol::record::attestation::ReportSummary;
 use protocol::record::commitment::Commitment;
 use protocol::record::submission::TaskId;
 use protocol::safes::Tre;
 use protocol::wire::id::{Digest, NetworkId, StatementId};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// An effect that was performed, and how long the durable journal was then.
@@ -17,6 +18,8 @@ pub struct Performed {
     pub deed: Deed,
     /// How many records were durable.
     pub records: usize,
+    /// How many leaves they make.
+    pub leaves: u64,
 }
 
 /// What an effect did to the world.
@@ -30,6 +33,10 @@ pub enum Deed {
     Opened(TaskId),
     /// A phase was about to be signed.
     Reported(TaskId, Phase),
+    /// A checkpoint of so many leaves was about to be signed.
+    Checkpointed(u64),
+    /// A checkpoint was about to be cosigned.
+    Cosigned(StatementId),
 }
 
 impl Deed {
@@ -39,9 +46,11 @@ impl Deed {
         match effect {
             Effect::Announce(bytes) | Effect::Tell(bytes) => Some(Self::Spoke(StatementId::of(bytes))),
             Effect::Execute(admission) => Some(Self::Ran(admission.task())),
-            Effect::Open(release) => Some(Self::Opened(release.task())),
+            Effect::Open(release, _) => Some(Self::Opened(release.task())),
             Effect::Report(report) => Some(Self::Reported(report.task, report.phase)),
-            Effect::Obtain(_) | Effect::Stop(_) | Effect::Members => None,
+            Effect::Checkpoint(checkpoint) => Some(Self::Checkpointed(checkpoint.size)),
+            Effect::Cosign(cosignature) => Some(Self::Cosigned(cosignature.checkpoint)),
+            Effect::Obtain(_) | Effect::Stop(_) | Effect::Recheck(_) | Effect::Members => None,
         }
     }
 }
@@ -67,8 +76,20 @@ pub struct Host {
     pub statements: BTreeMap<StatementId, Arc<[u8]>>,
     /// Durable: held outputs.
     pub custody: BTreeMap<(TaskId, Commitment), Vec<u8>>,
+    /// Durable: what the checks say of what is held, and whether everything passes.
+    pub findings: BTreeMap<TaskId, (ReportSummary, bool)>,
     /// Durable: ciphertexts.
     pub blobs: BTreeMap<Digest, Vec<u8>>,
+    /// The checkpoints of its log that this machine has signed, in any life.
+    pub signed: BTreeSet<StatementId>,
+    /// Its own checkpoints that a backup lacked which was restored.
+    pub cut: BTreeSet<StatementId>,
+    /// Those of them that have more leaves than the backup had.
+    pub lost: BTreeSet<StatementId>,
+    /// Those of the lost that somebody has told it of since.
+    pub told: BTreeSet<StatementId>,
+    /// How often it was restored.
+    pub restored: u64,
     /// Every effect that was performed in any life.
     pub performed: Vec<Performed>,
     /// Statements whose signer is not enrolled here yet; lost in a crash.
@@ -91,7 +112,13 @@ impl Host {
             ledger: Ledger::default(),
             statements: BTreeMap::new(),
             custody: BTreeMap::new(),
+            findings: BTreeMap::new(),
             blobs: BTreeMap::new(),
+            signed: BTreeSet::new(),
+            cut: BTreeSet::new(),
+            lost: BTreeSet::new(),
+            told: BTreeSet::new(),
+            restored: 0,
             performed: Vec::new(),
             pending: Vec::new(),
             byzantine: false,

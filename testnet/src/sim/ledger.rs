@@ -3,6 +3,7 @@
 use crate::sim::truth::{Truth, What};
 use protocol::lifecycle::Phase;
 use protocol::node::Record;
+use protocol::record::attestation::ReportSummary;
 use protocol::record::submission::TaskId;
 use protocol::wire::id::StatementId;
 use std::collections::BTreeMap;
@@ -42,6 +43,38 @@ pub struct Ledger {
     pub phases: BTreeMap<TaskId, Phase>,
     /// Tasks that moved on although they were finished, with the place of the record.
     pub revived: Vec<(usize, TaskId)>,
+    /// How long the journal was after each step, in order.
+    pub commits: Vec<usize>,
+    /// What the checks say of what is held, and whether everything passes.
+    pub checks: BTreeMap<TaskId, (ReportSummary, bool)>,
+    /// How many leaves this node's log has.
+    pub leaves: u64,
+    /// How many leaves wait for the submission that they are about.
+    early: BTreeMap<TaskId, u64>,
+}
+
+/// What a statement adds to the log of the TRE `name`: nothing, a leaf, or a leaf once the submission of this task is known.
+enum Adds {
+    Nothing,
+    Leaf,
+    About(TaskId),
+}
+
+impl Adds {
+    fn of(what: &What, name: &str) -> Self {
+        let about = |tre: &str, task: TaskId| if tre == name { Self::About(task) } else { Self::Nothing };
+        match what {
+            What::Submission(said) if said.audience.iter().any(|tre| tre == name) => Self::Leaf,
+            What::StandingApproval(said) if said.tre == name => Self::Leaf,
+            What::Recovery(said) if said.tre == name => Self::Leaf,
+            What::Comment { task, tre, .. } | What::Phase { task, tre, .. } | What::Run { task, tre, .. } => {
+                about(tre, *task)
+            }
+            What::Attestation(said) => about(&said.tre, said.task),
+            What::Release(said) => about(&said.tre, said.task),
+            _ => Self::Nothing,
+        }
+    }
 }
 
 impl Ledger {
@@ -53,6 +86,9 @@ impl Ledger {
                 let id = StatementId::of(bytes);
                 self.learned.entry(id).or_insert(place);
                 let said = truth.statements.get(&id);
+                if let Some(said) = said {
+                    self.note_leaf(name, id, &said.what, truth);
+                }
                 if let Some((said, What::Revocation(target))) = said.map(|said| (said, &said.what)) {
                     self.revocations.push(Revoked { place, by: said.by.clone(), target: *target, issued: said.issued });
                 }
@@ -70,7 +106,15 @@ impl Ledger {
             Record::Refused { task, .. } => Some((*task, Phase::Refused)),
             Record::Started { task } => Some((*task, Phase::Running)),
             Record::Failed { task, .. } => Some((*task, Phase::Failed)),
-            Record::Held { task, .. } => Some((*task, Phase::Held)),
+            Record::Held { task, checks, passes, .. } => {
+                self.leaves += 1;
+                self.checks.insert(*task, (checks.clone(), *passes));
+                Some((*task, Phase::Held))
+            }
+            Record::Rechecked { task, checks, passes } => {
+                self.checks.insert(*task, (checks.clone(), *passes));
+                None
+            }
             Record::Withheld { task } => Some((*task, Phase::Withheld)),
             Record::Cancelled { task } => Some((*task, Phase::Cancelled)),
         };
@@ -84,6 +128,32 @@ impl Ledger {
             }
         }
         self.entries.push(Entry { now, record });
+    }
+
+    fn note_leaf(&mut self, name: &str, id: StatementId, what: &What, truth: &Truth) {
+        let known = |task: &TaskId| self.learned.contains_key(task) && truth.submission(task).is_some();
+        match Adds::of(what, name) {
+            Adds::About(task) if !known(&task) => *self.early.entry(task).or_default() += 1,
+            Adds::About(_) | Adds::Leaf => self.leaves += 1,
+            Adds::Nothing => {}
+        }
+        match what {
+            What::Submission(_) => self.leaves += self.early.remove(&id).unwrap_or_default(),
+            // Only a task for this TRE stands in its log, and nothing waits for the task: a cancellation is remembered elsewhere.
+            What::Cancellation(task) if self.phases.contains_key(task) => self.leaves += 1,
+            _ => {}
+        }
+    }
+
+    /// The journal of the node `name` as it was when it had so many records.
+    #[must_use]
+    pub fn cut(&self, records: usize, name: &str, truth: &Truth) -> Self {
+        let mut cut = Self::default();
+        for entry in &self.entries[..records] {
+            cut.append(name, entry.now, entry.record.clone(), truth);
+        }
+        cut.commits = self.commits.iter().copied().filter(|length| *length <= records).collect();
+        cut
     }
 
     /// Whether the statement was taken before the record at `place`.

@@ -6,15 +6,16 @@ use crate::sim::host::{Deed, Performed};
 use crate::sim::world::{Job, Pending, World};
 use protocol::delivery::Delivery;
 use protocol::disclosure::table::{Cell, CellType, Column, Evidence, Measure, Role, Table, Witnessed};
-use protocol::ingress::{Statement, receive};
+use protocol::ingress::Statement;
 use protocol::lifecycle::Phase;
 use protocol::node::{Effect, Input, Node, Record, Report};
-use protocol::record::Kind;
+use protocol::record::checkpoint::Checkpoint;
 use protocol::record::payload::{DAY, DECADE};
+use protocol::record::release::Logged;
 use protocol::record::run::Run;
 use protocol::record::submission::TaskId;
 use protocol::safes::admission::{Admission, ComponentFacts};
-use protocol::safes::outputs::{Context, Held, Produced, check};
+use protocol::safes::outputs::{Content, Context, Held, SourceFacts, check};
 use protocol::tre::coarse;
 use protocol::wire::id::{Digest, StatementId};
 use std::collections::BTreeMap;
@@ -63,7 +64,7 @@ impl World {
     }
 
     fn carry_out(&mut self, at: usize, now: u64, records: Vec<Record>, effects: Vec<Effect>) -> Fed {
-        let effects = self.as_sabotaged(at, effects);
+        self.run_refused(at, &effects);
         let nothing = records.is_empty() && effects.is_empty();
         let crashes = !(self.healed || nothing) && self.dice.permille(self.scenario.crash);
         let stop = crashes.then(|| match self.dice.below(3) {
@@ -107,30 +108,15 @@ impl World {
             if let Record::Statement { bytes, .. } = &record {
                 host.statements.insert(StatementId::of(bytes), bytes.as_slice().into());
             }
+            if let Record::Held { task, checks, passes, .. } | Record::Rechecked { task, checks, passes } = &record {
+                host.findings.insert(*task, (checks.clone(), *passes));
+            }
             host.ledger.append(&host.name, now, record, &self.truth);
         }
-    }
-
-    /// A shell that breaks a rule: writes what nobody verified.
-    pub fn write_unverified(&mut self, at: usize, bytes: &Arc<[u8]>) {
-        let now = self.now(at);
-        self.write(at, now, vec![Record::Statement { bytes: bytes.to_vec(), at: now }]);
-    }
-
-    fn as_sabotaged(&mut self, at: usize, effects: Vec<Effect>) -> Vec<Effect> {
-        if self.sabotaged(Sabotage::RunsRefused) {
-            let refused = effects.iter().find_map(|effect| match effect {
-                Effect::Report(report) if report.phase == Phase::Refused => Some(report.task),
-                _ => None,
-            });
-            if let Some(task) = refused {
-                let records = self.hosts[at].ledger.entries.len();
-                self.hosts[at].performed.push(Performed { deed: Deed::Ran(task), records });
-                let now = self.now(at);
-                self.write(at, now, vec![Record::Started { task }]);
-            }
+        let ledger = &mut host.ledger;
+        if ledger.commits.last() != Some(&ledger.entries.len()) {
+            ledger.commits.push(ledger.entries.len());
         }
-        effects
     }
 
     /// The machine stops. What was in memory is gone; it comes back later.
@@ -204,8 +190,9 @@ impl World {
 
     fn perform(&mut self, at: usize, effect: Effect) {
         if let Some(deed) = Deed::of(&effect) {
-            let records = self.hosts[at].ledger.entries.len();
-            self.hosts[at].performed.push(Performed { deed, records });
+            let ledger = &self.hosts[at].ledger;
+            let (records, leaves) = (ledger.entries.len(), ledger.leaves);
+            self.hosts[at].performed.push(Performed { deed, records, leaves });
         }
         let life = self.hosts[at].life;
         let (job, delay) = match effect {
@@ -213,7 +200,10 @@ impl World {
             Effect::Members | Effect::Stop(_) => return,
             Effect::Obtain(digest) => (Job::Looked(digest), self.dice.between(5, 1_500)),
             Effect::Execute(admission) => (Job::Ran(admission), self.dice.between(50, 8_000)),
-            Effect::Open(release) => (Job::Opened(release), self.dice.between(10, 3_000)),
+            Effect::Open(release, logged) => (Job::Opened(release, logged), self.dice.between(10, 3_000)),
+            Effect::Recheck(task) => (Job::Rechecked(task), self.dice.between(5, 1_000)),
+            Effect::Checkpoint(checkpoint) => (Job::Checkpointed(checkpoint), self.dice.between(1, 200)),
+            Effect::Cosign(cosignature) => (Job::Cosigned(cosignature), self.dice.between(1, 200)),
             Effect::Report(report) => (Job::Reported(report), self.dice.between(1, 100)),
         };
         self.later(delay, Pending::Done { host: at, life, job });
@@ -239,7 +229,16 @@ impl World {
                 line
             }
             Job::Ran(admission) => self.ran(at, &admission),
-            Job::Opened(release) => self.opened(at, &release),
+            Job::Opened(release, logged) => self.opened(at, &release, &logged),
+            Job::Rechecked(task) => self.rechecked(at, task),
+            Job::Checkpointed(checkpoint) => self.checkpointed(at, *checkpoint),
+            Job::Cosigned(cosignature) => {
+                let now = self.now(at);
+                let bytes = self.federation.sign(&cosignature, &name, now, DECADE);
+                self.made(&bytes, now);
+                let fed = self.take(at, &bytes);
+                format!("{name} cosigns {}: {}", cosignature.checkpoint.short(), fed.word())
+            }
             Job::Reported(report) => self.reported(at, report),
         };
         self.say(line);
@@ -289,14 +288,18 @@ impl World {
             self.feed(at, Input::Failed { task, code: "host-failed".to_owned() });
             return format!("{name}: its own run of {} is not believed", task.short());
         };
-        let outputs = held.names();
+        let twice = Record::Held {
+            task,
+            run: run_id,
+            outputs: held.names(),
+            checks: held.checks(),
+            passes: held.passes(),
+            contributors: held.contributors_digest(),
+            at: now,
+        };
         self.feed(at, Input::Held { held: Box::new(held), run: Box::new(run) });
         if self.sabotaged(Sabotage::HoldsTwice) && again {
-            self.write(
-                at,
-                now,
-                vec![Record::Statement { bytes: bytes.to_vec(), at: now }, Record::Held { task, run: run_id, outputs }],
-            );
+            self.write(at, now, vec![Record::Statement { bytes: bytes.to_vec(), at: now }, twice]);
         }
         if self.sabotaged(Sabotage::HoldsTwice) && !again {
             let life = self.hosts[at].life;
@@ -310,7 +313,7 @@ impl World {
 
     /// Two outputs: a count that the host witnessed, and a table of the component's own making. Each holds a number of nine digits that
     /// stands nowhere else.
-    fn produce(&mut self, admission: &Admission) -> Vec<(String, Produced)> {
+    fn produce(&mut self, admission: &Admission) -> Vec<(String, Content)> {
         let mut marker = || i64::try_from(self.dice.between(100_000_000, 999_999_999)).expect("nine digits fit");
         let (first, second) = (marker(), marker());
         let two = admission.task().0[0].is_multiple_of(2);
@@ -324,7 +327,7 @@ impl World {
         };
         let mut produced = vec![(
             FIRST_OUTPUT.to_owned(),
-            Produced::Witnessed(Witnessed {
+            Content::Witnessed(Witnessed {
                 table,
                 evidence: vec![vec![Some(evidence)]],
                 contributors: protocol::disclosure::contributors::Contributors::default(),
@@ -332,17 +335,21 @@ impl World {
         )];
         if two {
             self.truth.markers.insert(second.to_string().into_bytes());
-            produced.push((SECOND_OUTPUT.to_owned(), Produced::Opaque(format!("mean\n{second}\n").into_bytes())));
+            let bytes = format!("mean\n{second}\n").into_bytes();
+            produced.push((SECOND_OUTPUT.to_owned(), Content::Opaque { bytes, source: SourceFacts::default() }));
         }
         produced
     }
 
-    fn opened(&mut self, at: usize, release: &protocol::tre::Release) -> String {
+    fn opened(&mut self, at: usize, release: &protocol::tre::Release, logged: &Logged) -> String {
         let name = self.hosts[at].name.clone();
         let task = release.task();
         let kept = self.hosts[at].custody.get(&(task, release.commitment()));
         let restored = kept.map(|bytes| Held::restore(bytes, &task, &release.commitment()));
         let Some(Ok(held)) = restored else {
+            if self.truth.forgotten.contains(&(task, name.clone())) {
+                return format!("{name}: custody of {} was not in the backup", task.short());
+            }
             self.truth.leaks.push(format!("{name}: custody does not hold what is released"));
             return format!("{name}: custody of {} is damaged", task.short());
         };
@@ -362,11 +369,46 @@ impl World {
         let digest = Digest::of(&ciphertext);
         let size = ciphertext.len() as u64;
         self.hosts[at].blobs.insert(digest, ciphertext);
-        let now = self.now(at);
-        let bytes = self.federation.sign(&release.statement(digest, size), &name, now, DECADE);
+        let now = self.dated(self.now(at));
+        let bytes = self.federation.sign(&release.statement(self.logged(logged), digest, size), &name, now, DECADE);
         self.made(&bytes, now);
         let fed = self.take(at, &bytes);
         format!("{name} opened custody of {}: {}", task.short(), fed.word())
+    }
+
+    /// What left since meets what is held, or does not. Once everything is mended nothing new is found, so that everything comes to its end.
+    fn rechecked(&mut self, at: usize, task: TaskId) -> String {
+        let name = self.hosts[at].name.clone();
+        let held = self.hosts[at].ledger.phases.get(&task) == Some(&Phase::Held);
+        let found = self.hosts[at].findings.get(&task).filter(|_| held).cloned();
+        let Some((mut checks, _)) = found.filter(|_| !self.healed && self.dice.permille(400)) else {
+            return format!("{name}: the checks of {} say what they said", task.short());
+        };
+        checks.findings = Digest(self.dice.bytes());
+        checks.review += 1;
+        let line = format!("{name}: the checks of {} say something else", task.short());
+        self.counts.rechecked += 1;
+        if self.sabotaged(Sabotage::KeepsOldFindings) {
+            self.hosts[at].findings.insert(task, (checks, false));
+        } else {
+            self.feed(at, Input::Rechecked { task, checks, passes: false });
+        }
+        line
+    }
+
+    fn checkpointed(&mut self, at: usize, mut checkpoint: Checkpoint) -> String {
+        let name = self.hosts[at].name.clone();
+        if self.sabotaged(Sabotage::RewritesLog) && checkpoint.previous.is_some() {
+            checkpoint.root = Digest::of(&checkpoint.root.0);
+        }
+        let issued = coarse(self.now(at));
+        let mut nonce = [0; 16];
+        nonce.copy_from_slice(&self.dice.bytes()[..16]);
+        let bytes = self.federation.sign_with(&checkpoint, &name, issued, DECADE, nonce);
+        let id = self.made(&bytes, issued);
+        self.hosts[at].signed.insert(id);
+        let fed = self.take(at, &bytes);
+        format!("{name} signs a checkpoint of {} leaves: {}", checkpoint.size, fed.word())
     }
 
     fn reported(&mut self, at: usize, report: Report) -> String {
@@ -384,37 +426,5 @@ impl World {
         self.made(&bytes, issued);
         self.take(at, &bytes);
         line
-    }
-
-    /// A shell that breaks the rule: writes a release that nobody attested.
-    fn release_unattested(
-        &mut self,
-        at: usize,
-        task: TaskId,
-        run: StatementId,
-        commitment: protocol::record::commitment::Commitment,
-    ) {
-        let name = self.hosts[at].name.clone();
-        let status = self.truth.statements.iter().find(|(_, said)| said.kind == Kind::Status).map(|(id, _)| *id);
-        let Some(status) = status else { return };
-        let release = protocol::record::release::Release {
-            task,
-            tre: name.clone(),
-            run,
-            attestations: vec![run],
-            project: run,
-            status,
-            commitment,
-            outputs: vec![FIRST_OUTPUT.to_owned()],
-            ciphertext: Digest([0; 32]),
-            ciphertext_bytes: 0,
-            recipient: "age1".to_owned(),
-        };
-        let now = self.now(at);
-        let bytes = self.federation.sign(&release, &name, now, DECADE);
-        if receive(&bytes, &self.roster, now).is_ok() {
-            self.made(&bytes, now);
-            self.write(at, now, vec![Record::Statement { bytes: bytes.to_vec(), at: now }]);
-        }
     }
 }

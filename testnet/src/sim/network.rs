@@ -9,13 +9,14 @@ use protocol::ingress::{Ignored, Verdict};
 use protocol::lifecycle::Phase;
 use protocol::node::Input;
 use protocol::record::Kind;
+use protocol::record::comment::Readers;
 use protocol::wire::id::StatementId;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-/// The links, by their two ends in ascending order, and whether each is up.
+/// The links, by their two ends in ascending order: whether each is up, and how often it was cut.
 #[derive(Clone, Debug)]
-pub struct Links(BTreeMap<(usize, usize), bool>);
+pub struct Links(BTreeMap<(usize, usize), (bool, u64)>);
 
 impl Links {
     /// Every TRE with every hub, and the hubs with each other.
@@ -25,7 +26,7 @@ impl Links {
         for (b, hub) in hosts.iter().enumerate().filter(|(_, host)| host.tre.is_none()) {
             debug_assert!(hub.name.starts_with("hub"), "hubs come after TREs");
             for a in 0..b {
-                links.insert((a, b), true);
+                links.insert((a, b), (true, 0));
             }
         }
         Self(links)
@@ -34,13 +35,19 @@ impl Links {
     /// Whether two hosts can speak now.
     #[must_use]
     pub fn is_up(&self, a: usize, b: usize) -> bool {
-        self.0.get(&(a.min(b), a.max(b))).copied().unwrap_or(false)
+        self.0.get(&(a.min(b), a.max(b))).is_some_and(|(up, _)| *up)
+    }
+
+    /// How often the link was cut.
+    #[must_use]
+    pub fn cuts(&self, a: usize, b: usize) -> u64 {
+        self.0.get(&(a.min(b), a.max(b))).map_or(0, |(_, cuts)| *cuts)
     }
 
     /// Cuts or mends a link.
     pub fn set(&mut self, a: usize, b: usize, up: bool) {
         if let Some(link) = self.0.get_mut(&(a.min(b), a.max(b))) {
-            *link = up;
+            *link = (up, link.1 + u64::from(!up));
         }
     }
 
@@ -140,6 +147,10 @@ impl World {
                 let before = self.hosts[from].ledger.phases.get(&said.task).is_some_and(|phase| !phase.is_terminal());
                 said.tre == name && before
             }
+            Some(What::Comment { to: Readers::Reviewers, .. }) => {
+                self.truth.told.push(format!("{name} sent a word between reviewers ({})", id.short()));
+                false
+            }
             _ => false,
         };
         if early {
@@ -187,18 +198,18 @@ impl World {
         if known && !self.dice.permille(100) {
             return Fed::Taken;
         }
-        if self.sabotaged(Sabotage::TakesForged) && self.truth.forged.contains(&id) {
-            self.write_unverified(to, bytes);
-            return Fed::Taken;
-        }
-        if self.sabotaged(Sabotage::ForgetsSubmissions) && self.truth.submission(&id).is_some() {
-            return Fed::Taken;
+        if let Some(fed) = self.taken_wrongly(to, id, bytes) {
+            return fed;
         }
         match self.believe(to, bytes) {
             None => Fed::Lost,
             Some(Ok(statement)) => {
                 let teaches = statement.kind() < Kind::Submission;
+                if self.hosts[to].lost.contains(&id) {
+                    self.hosts[to].told.insert(id);
+                }
                 let fed = self.feed(to, Input::Statement(statement));
+                self.tell_private(to, id, bytes);
                 if teaches && fed == Fed::Taken {
                     self.try_pending(to);
                 }
@@ -244,6 +255,10 @@ impl World {
                 .filter(|id| giver.may_share(id) && !taker.known().contains(id))
                 .filter_map(|id| Some((self.truth.statements.get(id)?.kind, *id)))
                 .collect();
+            // Nobody can tell whether a neighbour that says "that was all" has told everything.
+            let (cuts, life) = (self.links.cuts(from, to), self.hosts[to].life);
+            let last = 30 + lacking.len() as u64;
+            self.later(last, Pending::CaughtUp { host: to, life, by: from, cuts });
             if self.hosts[from].byzantine && !self.healed {
                 continue;
             }
@@ -256,6 +271,14 @@ impl World {
         }
         if sent > 0 {
             self.say(format!("{} and {} catch up: {sent} statements", self.hosts[a].name, self.hosts[b].name));
+        }
+    }
+
+    /// A neighbour has told everything, if neither machine nor the link stopped in between.
+    pub fn caught_up(&mut self, host: usize, life: u64, by: usize, cuts: u64) {
+        let there = self.hosts[host].node.is_some() && self.hosts[host].life == life;
+        if there && self.links.is_up(host, by) && self.links.cuts(host, by) == cuts {
+            self.feed(host, Input::CaughtUp);
         }
     }
 }

@@ -7,11 +7,16 @@ use protocol::ingress::Statement;
 use protocol::lifecycle::Phase;
 use protocol::record::Kind;
 use protocol::record::attestation::Attestation;
+use protocol::record::checkpoint::Checkpoint;
+use protocol::record::comment::Readers;
 use protocol::record::commitment::Commitment;
 use protocol::record::grant::Role;
+use protocol::record::recovery::Recovery;
 use protocol::record::release::Release;
+use protocol::record::standing_approval::StandingApproval;
 use protocol::record::submission::{Submission, TaskId};
-use protocol::wire::id::StatementId;
+use protocol::tre::digest_of;
+use protocol::wire::id::{Digest, StatementId};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -44,6 +49,8 @@ pub enum What {
         version: u64,
         /// How many persons must approve.
         approvals: u64,
+        /// SHA-256 of its payload.
+        digest: Digest,
     },
     /// A task.
     Submission(Box<Submission>),
@@ -71,6 +78,23 @@ pub enum What {
     Attestation(Box<Attestation>),
     /// What left.
     Release(Box<Release>),
+    /// A word about a task under review.
+    Comment {
+        /// The task.
+        task: TaskId,
+        /// Where it is under review.
+        tre: String,
+        /// Who may read it.
+        to: Readers,
+    },
+    /// Leave to release without a person.
+    StandingApproval(Box<StandingApproval>),
+    /// Leave to go on from a backup.
+    Recovery(Box<Recovery>),
+    /// A TRE's word about its log.
+    Checkpoint(Box<Checkpoint>),
+    /// Another node's word about it.
+    Cosignature(StatementId),
 }
 
 impl What {
@@ -89,7 +113,8 @@ impl What {
                 Self::Status { epoch: said.payload().epoch, revocations: said.payload().revocations.clone() }
             }
             Statement::Project(said) => {
-                Self::Project { version: said.payload().version, approvals: said.payload().egress.approvals }
+                let (project, digest) = (said.payload(), digest_of(said.payload()));
+                Self::Project { version: project.version, approvals: project.egress.approvals, digest }
             }
             Statement::Submission(said) => Self::Submission(Box::new(said.payload().clone())),
             Statement::Cancellation(said) => Self::Cancellation(said.payload().task),
@@ -103,6 +128,14 @@ impl What {
             }
             Statement::Attestation(said) => Self::Attestation(Box::new(said.payload().clone())),
             Statement::Release(said) => Self::Release(Box::new(said.payload().clone())),
+            Statement::Comment(said) => {
+                let said = said.payload();
+                Self::Comment { task: said.task, tre: said.tre.clone(), to: said.to }
+            }
+            Statement::StandingApproval(said) => Self::StandingApproval(Box::new(said.payload().clone())),
+            Statement::Recovery(said) => Self::Recovery(Box::new(said.payload().clone())),
+            Statement::Checkpoint(said) => Self::Checkpoint(Box::new(said.payload().clone())),
+            Statement::Cosignature(said) => Self::Cosignature(said.payload().checkpoint),
         }
     }
 }
@@ -156,6 +189,12 @@ pub struct Truth {
     pub admin: String,
     /// Everything that was ever put on the wire that must not be there, in words.
     pub leaks: Vec<String>,
+    /// Words between reviewers that were put on the wire.
+    pub told: Vec<String>,
+    /// Checkpoints that a TRE signed beside the ones of its log.
+    pub twins: BTreeSet<StatementId>,
+    /// What a TRE no longer knows of a task, because it was restored from a backup: where it stands there may be told twice.
+    pub forgotten: BTreeSet<(TaskId, String)>,
 }
 
 impl Truth {

@@ -5,6 +5,7 @@ use crate::event::Log;
 use crate::fixture::federation::{EPOCH, Federation};
 use crate::invariant;
 use crate::scenario::{Options, Sabotage, Scenario};
+use crate::sim::Tally;
 use crate::sim::actors::Act;
 use crate::sim::dice::Dice;
 use crate::sim::host::Host;
@@ -13,6 +14,9 @@ use crate::sim::prototype::Prototype;
 use crate::sim::truth::Truth;
 use protocol::ingress::{Ignored, Statement, Verdict, receive};
 use protocol::node::Report;
+use protocol::record::checkpoint::{Checkpoint, Cosignature};
+use protocol::record::release::Logged;
+use protocol::record::submission::TaskId;
 use protocol::safes::admission::Admission;
 use protocol::trust::roster::Roster;
 use protocol::wire::id::{Digest, StatementId};
@@ -68,6 +72,19 @@ pub enum Pending {
     },
     /// Two neighbours compare what they know.
     Sync(usize, usize),
+    /// A neighbour has told everything that it holds.
+    CaughtUp {
+        /// Who was told.
+        host: usize,
+        /// In which of its lives.
+        life: u64,
+        /// By whom.
+        by: usize,
+        /// How often the link had been cut when it began.
+        cuts: u64,
+    },
+    /// A machine's disk is put back to an earlier backup.
+    Restore(usize),
     /// A person does something.
     Act(Act),
 }
@@ -79,7 +96,13 @@ pub enum Job {
     /// A component ran.
     Ran(Box<Admission>),
     /// Custody was opened.
-    Opened(Box<protocol::tre::Release>),
+    Opened(Box<protocol::tre::Release>, Box<Logged>),
+    /// Held outputs were compared with what has left.
+    Rechecked(TaskId),
+    /// A checkpoint was signed.
+    Checkpointed(Box<Checkpoint>),
+    /// A checkpoint of another TRE was cosigned.
+    Cosigned(Cosignature),
     /// A phase was signed.
     Reported(Report),
 }
@@ -123,6 +146,8 @@ pub struct World {
     pub healed: bool,
     /// The newest status.
     pub epoch: u64,
+    /// What has happened that cannot be counted at the end.
+    pub counts: Tally,
     queue: BTreeMap<(u64, u64), Pending>,
     sequence: u64,
     cursors: Vec<invariant::Cursor>,
@@ -157,6 +182,7 @@ impl World {
             violations: Vec::new(),
             healed: false,
             epoch: 1,
+            counts: Tally::default(),
             queue: BTreeMap::new(),
             sequence: 0,
             cursors,
@@ -235,6 +261,8 @@ impl World {
             }
             Pending::Link { a, b, up } => self.link(a, b, up),
             Pending::Sync(a, b) => self.sync(a, b),
+            Pending::CaughtUp { host, life, by, cuts } => self.caught_up(host, life, by, cuts),
+            Pending::Restore(host) => self.restore(host),
             Pending::Act(act) => self.act(act),
         }
     }
