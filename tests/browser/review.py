@@ -47,6 +47,7 @@ def setUpModule():
         "bins": federation.sql("Measurements by bin", "SELECT bin, count(*) AS n, avg(value) AS mean FROM measurement GROUP BY bin"),
         "hostile": federation.sql(f"{HOSTILE[0]} {HOSTILE[1]}", f"SELECT label, count(*) AS n FROM note WHERE label <> '{HOSTILE[2]}' GROUP BY label"),
         "rare": federation.submit("A rare condition", "careful", analysis="count,mean", table="measurement", column="value"),
+        "careful": federation.submit("Fewer than most", "careful", analysis="count", table="person"),
         "rows": federation.sql("Every measurement", "SELECT person_id, bin, value FROM measurement WHERE person_id < 1200"),
     }
     bob, dave = Reviewer("bob"), Reviewer("dave")
@@ -145,7 +146,7 @@ class Keys(unittest.TestCase):
     def test_somebody_without_a_role_is_told_what_to_do(self):
         heidi = Reviewer("heidi")
         heidi.enrol(owner=False)
-        page = heidi.review("rare")
+        page = heidi.review("careful")
         self.assertIn("You are no data owner", page.locator(".decision").inner_text())
         self.assertEqual(page.locator("#decide").count(), 0)
         heidi.context.close()
@@ -157,7 +158,7 @@ class Reading(unittest.TestCase):
         page.goto(site.base)
         shot(page, "queue")
         self.assertGreaterEqual(page.locator("tr[data-open]").count(), 4)
-        page.get_by_label("Search").fill("rare")
+        page.get_by_label("Search").fill("fewer")
         page.get_by_role("button", name="Show").click()
         self.assertEqual(page.locator("tr[data-open]").count(), 1)
         page.goto(f"{site.base}/?project=careful")

@@ -57,6 +57,8 @@ pub struct Site {
     tre: String,
     /// `host:port`, as the browser says it.
     hosts: Vec<String>,
+    /// Where the browser finds the page: over a proxy with https, where it is reached from elsewhere.
+    base: String,
     /// The cookie's name: cookies know no ports, so the port stands in it.
     cookie: String,
     sessions: Sessions,
@@ -83,18 +85,21 @@ impl Site {
             hosts.push(format!("localhost:{}", listening.port()));
         }
         hosts.extend_from_slice(names);
+        let base = match names.first() {
+            Some(name) if !listening.ip().is_loopback() => format!("https://{name}"),
+            _ => format!("http://{listening}"),
+        };
         let cookie = format!("quintes-{}", listening.port());
         let sessions = Sessions::default();
-        let site = Self { source, tre, hosts, cookie, sessions, violations: AtomicU64::new(0), addresses };
+        let site = Self { source, tre, hosts, base, cookie, sessions, violations: AtomicU64::new(0), addresses };
         site.invite()?;
         Ok(Arc::new(site))
     }
 
     /// Tells an address that opens the page once.
     fn invite(&self) -> Result<(), NoEntropy> {
-        let host = self.hosts.first().map_or("", String::as_str);
         // Nobody hears it when the command line is gone; then nobody can enter, which is right.
-        self.addresses.try_send(format!("http://{host}/enter?token={}", self.sessions.token()?)).ok();
+        self.addresses.try_send(format!("{}/enter?token={}", self.base, self.sessions.token()?)).ok();
         Ok(())
     }
 }
@@ -136,7 +141,8 @@ async fn enter(State(site): State<Arc<Site>>, RawQuery(query): RawQuery) -> Resp
             if let Err(error) = site.invite() {
                 tracing::error!(%error, "no further address can be given");
             }
-            let cookie = format!("{}={cookie}; Path=/; HttpOnly; SameSite=Strict", site.cookie);
+            let secure = if site.base.starts_with("https:") { "; Secure" } else { "" };
+            let cookie = format!("{}={cookie}; Path=/; HttpOnly; SameSite=Strict{secure}", site.cookie);
             (StatusCode::SEE_OTHER, [(LOCATION, "/".to_owned()), (SET_COOKIE, cookie)]).into_response()
         }
         Ok(None) => message::refusal(

@@ -137,7 +137,7 @@ pub(super) struct Met {
     pub(super) place: String,
     /// Which earlier figure, in words.
     pub(super) earlier: String,
-    /// How many people tell them apart.
+    /// How nearly the people are the same.
     pub(super) difference: String,
 }
 
@@ -365,10 +365,10 @@ fn meetings(examined: &Examined, output: &HeldOutput, table: Option<&Table>, loo
                 met.task.short(),
                 crate::cli::date::utc(met.released_at),
             ),
-            difference: if met.difference == 1 {
-                "1 person".to_owned()
-            } else {
-                format!("{} people", grouped(met.difference))
+            difference: match met.difference {
+                0 => "the same people as".to_owned(),
+                1 => "the same people but 1 as".to_owned(),
+                few => format!("the same people but {} as", grouped(few)),
             },
         })
         .collect()

@@ -56,6 +56,9 @@ pub(super) fn run(args: &Args, speak: &Speak) -> anyhow::Result<()> {
         bail!("no node is named; give --node with the node's folder on this machine, or --door with its socket");
     };
     let door = door_of(Path::new(node))?;
+    if args.listen.ip().is_unspecified() && args.hosts.is_empty() {
+        bail!("`{}` is no address that a browser can name; give the page's name with --host", args.listen);
+    }
     if !args.listen.ip().is_loopback() {
         speak.warn(&format!(
             "{} can be reached from other machines: put a proxy with https before it, and name it with --host",
