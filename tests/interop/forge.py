@@ -55,7 +55,7 @@ class Draft:
         self.kind, self.body, self.kid, self.claims = kind, body, kid, claims
         self.was, self.data, self.payload = was, data, payload
         self.signed_as = kind
-        self.loose = False  # whether the fields may break the rules of the kind
+        self.log = None  # for a release whose log is to be made anew
 
 
 class Forge:
@@ -179,9 +179,7 @@ class Forge:
 
     def relog(self, tre, padding=0, place=0):
         """A log of the TRE's own making, in which its run and all that let it out stand; the release gives the proofs."""
-        release, checkpoint = self.of("release", tre=tre)[0], self.of("checkpoint", tre=tre)[0]
-        release.log = (padding, place)
-        release.checkpoint = checkpoint
+        self.of("release", tre=tre)[0].log = padding, place, self.of("checkpoint", tre=tre)[0]
 
     def write(self, into):
         """The folder; its summary is what follows from its statements."""
@@ -203,30 +201,22 @@ class Forge:
         return into
 
     def _write_logs(self):
-        """Where a release's grounds have changed, the leaves have too: its log is made anew, twice over what it rests on."""
-        for release in self.drafts:
-            if release.kind != "release" or not hasattr(release, "log"):
-                continue
-            padding, place = release.log
-            saved = copy.deepcopy(self.renamed)
-            settled = self.copy_for_ids()
-            said = release.body
+        """Where a release's grounds have changed, its leaves have too: such a log is made anew."""
+        remade = [one for one in self.of("release") if one.log is not None]
+        # What ids will be is told from a copy that is thrown away.
+        new = self.copy().settle()[1] if remade else None
+        for release in remade:
+            padding, place, checkpoint = release.log
+            said, at = release.body, release.claims[6]
             grounds = [(said["run"], "run")] + [(id, "attestation") for id in said["attestations"]]
             grounds += [(id, "standing-approval") for id in said["standing"]]
             leaves = [(sha256(b"filler", bytes([n])), "phase") for n in range(padding)]
             leaves[place:place] = grounds
-            at = release.claims[6]
-            raw = [settled(id) + at.to_bytes(8, "big") + kind.encode() for id, kind in leaves]
+            raw = [new(id) + at.to_bytes(8, "big") + kind.encode() for id, kind in leaves]
             said["log"]["inclusions"] = [
-                {"statement": id, "at": at, "index": n, "path": path(raw, n)} for n, (id, _) in enumerate(leaves) if (id, _) in grounds
+                {"statement": id, "at": at, "index": n, "path": path(raw, n)} for n, (id, kind) in enumerate(leaves) if (id, kind) in grounds
             ]
-            release.checkpoint.body.update(size=len(raw), root=tree(raw), previous=None, previous_size=0, proof=[])
-            self.renamed = saved
-
-    def copy_for_ids(self):
-        """What ids will be, told from a copy that is thrown away."""
-        other = self.copy()
-        return other.settle()[1]
+            checkpoint.body.update(size=len(raw), root=tree(raw), previous=None, previous_size=0, proof=[])
 
 
 def tree(leaves):
