@@ -3,6 +3,7 @@
 mod bare;
 mod idle;
 mod overhead;
+mod review;
 mod warm;
 
 pub use bare::{AS_BARE, live as live_bare};
@@ -33,6 +34,8 @@ enum Name {
     MemoryIdle,
     /// Starting a component that is compiled already.
     WarmStart,
+    /// The check of a large output, and the way from a decision to the result.
+    Review,
     /// All of them.
     All,
 }
@@ -152,6 +155,9 @@ async fn measure(args: &Args, narrator: Narrator) -> anyhow::Result<Vec<Figure>>
     }
     if wants(Name::TaskOverhead) {
         figures.extend(overhead::measure(args.samples, narrator).await?);
+    }
+    if wants(Name::Review) {
+        figures.extend(review::measure(args.samples, narrator).await?);
     }
     if wants(Name::MemoryIdle) {
         figures.extend(idle::measure(narrator).await?);

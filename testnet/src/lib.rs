@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `cluster` | a real federation: a hub and three TREs as processes, founded by the real verbs |
 //! | `demo`, `up` | the whole way of a task, shown; the same federation left running |
+//! | `corpus` | labelled outputs, parity with ACRO and hidden data: how well the rules tell safe from disclosive |
 //! | `bench` | figures beside baselines that were measured in the same run |
 //! | `fixture` | seeded data and keys, and the referee that computes the expected figures |
 //! | `sim`, `scenario`, `event`, `invariant` | the simulator of pure cores and what must hold after every event |
@@ -12,6 +13,7 @@
 
 pub mod bench;
 pub mod cluster;
+pub mod corpus;
 pub mod demo;
 pub mod event;
 pub mod fixture;

@@ -3,7 +3,7 @@
 use clap::Parser as _;
 use std::process::ExitCode;
 use testnet::cluster::AS_QUINTES;
-use testnet::{bench, demo, simulate, up};
+use testnet::{bench, corpus, demo, simulate, up};
 
 /// Many nodes: simulated, or real ones on this machine.
 #[derive(Debug, clap::Parser)]
@@ -19,8 +19,10 @@ enum Command {
     Demo(demo::Args),
     /// Leave the same federation running, to play on by hand.
     Up(up::Args),
-    /// Measure: task_overhead, memory_idle, warm_start, or all.
+    /// Measure: task_overhead, memory_idle, warm_start, review, or all.
     Bench(bench::Args),
+    /// Judge labelled outputs: how many disclosive ones are flagged, and how many safe ones.
+    Corpus(corpus::Args),
     /// Simulate federations, a seed each, with every invariant after every event.
     Sim(simulate::SimArgs),
     /// Run a failing seed again, event by event.
@@ -40,6 +42,7 @@ fn main() -> ExitCode {
         Command::Demo(args) => demo::run(&args),
         Command::Up(args) => up::run(&args),
         Command::Bench(args) => bench::run(&args),
+        Command::Corpus(args) => corpus::run(&args),
         Command::Sim(args) => simulate::sim(&args),
         Command::Replay(args) => simulate::replay(&args),
     })
