@@ -252,7 +252,7 @@ pub fn founding_network(bytes: &[u8]) -> Result<NetworkId, Rejected> {
     if signed.kind() != Kind::Root {
         return Err(Rejected::Claims("this is not a root statement"));
     }
-    let root: Root = codec::decode(signed.payload_before_verification())?;
+    let root: Root = read(signed.payload_before_verification())?;
     root.check()?;
     if root.version == 1 {
         Ok(NetworkId::of(signed.payload_before_verification()))
@@ -272,7 +272,13 @@ fn check_times(claims: &Claims, skew: u64, now: u64) -> Result<(), Verdict> {
 }
 
 fn peek<T: Payload>(signed: &Signed) -> Result<T, Verdict> {
-    codec::decode(signed.payload_before_verification()).map_err(|e| Verdict::Reject(e.into()))
+    read(signed.payload_before_verification()).map_err(|e| Verdict::Reject(e.into()))
+}
+
+/// A payload in the one form that is written: a field that is left out reads as one that is null, and would give one payload two encodings.
+fn read<T: Payload>(bytes: &[u8]) -> Result<T, CodecError> {
+    let payload: T = codec::decode(bytes)?;
+    if codec::encode(&payload)? == bytes { Ok(payload) } else { Err(CodecError::NotDeterministic) }
 }
 
 /// Kinds that only enrolled keys sign.
@@ -316,7 +322,7 @@ fn verify<T: Payload>(
     let signer = signer.ok_or(Verdict::Ignore(Ignored::UnknownKey(signed.key())))?;
     // A founding root names its own network: what is signed is bound to the payload's digest.
     let payload = signed.verify(&signer.key, network).map_err(|_| reject(Rejected::BadSignature))?;
-    let payload: T = codec::decode(payload).map_err(|e| reject(e.into()))?;
+    let payload: T = read(payload).map_err(|e| reject(e.into()))?;
     payload.check().map_err(|e| reject(e.into()))?;
     let claims = signed.claims();
     if claims.issuer != signer.name {

@@ -47,7 +47,11 @@ impl Payload for Checkpoint {
         require(self.size <= MOST_LEAVES, "size", "at most 2^48 leaves")?;
         let (first, begins) = (self.previous.is_none(), self.previous_size == 0);
         require(first || !begins, "previous_size", "what follows a checkpoint has leaves before")?;
-        require(!first || begins || self.epoch > 0, "previous", "only a recovery keeps leaves of a log that follows nothing")?;
+        require(
+            !first || begins || self.epoch > 0,
+            "previous",
+            "only a recovery keeps leaves of a log that follows nothing",
+        )?;
         require(!begins || self.proof.is_empty(), "proof", "what follows nothing proves nothing")?;
         require(self.proof.len() <= PROOF_HASHES, "proof", "at most 128 hashes")
     }

@@ -547,4 +547,11 @@ fn rules(forge: &mut Forge) {
     forge.add("a release by persons and by a standing approval", &seal(forge, &release, "north", DAY));
     let by_nobody = Release { attestations: Vec::new(), standing: Vec::new(), ..release };
     forge.add("a release by nobody", &seal(forge, &by_nobody, "north", DAY));
+    let question = Comment { question: true, to: Readers::Members, text: "Why?".to_owned(), ..silent };
+    let encoded = codec::encode(&question).unwrap();
+    let Ok(Value::Map(mut entries)) = ciborium::from_reader::<Value, _>(encoded.as_slice()) else { panic!("a map") };
+    entries.retain(|(name, _)| *name != Value::Text("answers".into()));
+    let claims = Claims { issuer: "olga".to_owned(), subject: question.subject(), ..Forge::claims() };
+    let shorter = forge.seal(Kind::Comment, &claims, cbor(&Value::Map(entries)), "olga");
+    forge.add("payload without an optional field", &shorter);
 }
