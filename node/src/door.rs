@@ -5,10 +5,13 @@
 
 pub(crate) mod queue;
 
+pub use crate::ledger::Meeting;
+
 use crate::clock::now;
 use crate::custody::Custody;
 use crate::driver::Handle;
 use crate::exchange::Exchange;
+use crate::ledger::Ledger;
 use crate::logbook::Logbook;
 use crate::network::{Network, Role};
 use protocol::audit::log::Export;
@@ -193,29 +196,6 @@ impl std::fmt::Debug for EarlierOutput {
     }
 }
 
-/// A figure of an earlier release whose people are those of a figure that is held, or nearly.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Meeting {
-    /// The held output.
-    pub output: String,
-    /// Its row, counted from 0; none for the whole table.
-    pub row: Option<usize>,
-    /// Its column; none for the whole table.
-    pub column: Option<String>,
-    /// The released task.
-    pub task: TaskId,
-    /// The released output.
-    pub earlier_output: String,
-    /// Its row, counted from 0; none for the whole table.
-    pub earlier_row: Option<usize>,
-    /// Its column; none for the whole table.
-    pub earlier_column: Option<String>,
-    /// When it was released, seconds since 1970.
-    pub released_at: u64,
-    /// How many people stand behind one of the two figures alone.
-    pub difference: u64,
-}
-
 /// The SQL that ran and the component's log; `Debug` shows neither.
 #[derive(Clone, Default, Serialize, Deserialize)]
 #[serde(transparent)]
@@ -293,6 +273,8 @@ pub struct Door {
     pub exchange: Exchange,
     /// Held outputs.
     pub custody: Custody,
+    /// Who stood behind what left; none on a hub.
+    pub ledger: Option<Ledger>,
     /// Connected members.
     pub network: Network,
     /// The node's name.
@@ -385,14 +367,17 @@ impl Door {
         let Some(case) = found else {
             return Answer::No(format!("nothing waits here for the task {}; see `quintes review list`", task.short()));
         };
-        let custody = self.custody.clone();
+        let (custody, ledger, phase) = (self.custody.clone(), self.ledger.clone(), case.waiting.phase);
         let commitment = case.run.as_ref().map(|run| run.payload().commitment);
         let opened = tokio::task::spawn_blocking(move || {
-            let held = commitment.map(|commitment| custody.show(&task, &commitment)).transpose();
-            held.and_then(|held| Ok((held, custody.note(&task)?)))
+            let held = commitment.map(|commitment| custody.show(&task, &commitment)).transpose()?;
+            // What has left stands in the ledger itself: only what is held meets others.
+            let ledger = ledger.filter(|_| phase == Phase::Held);
+            let meetings = ledger.zip(held.as_ref()).map(|(ledger, held)| ledger.nearest(held)).transpose()?;
+            anyhow::Ok((held, meetings.unwrap_or_default(), custody.note(&task)?))
         });
         match opened.await {
-            Ok(Ok((held, note))) => Answer::Review(Box::new(Review {
+            Ok(Ok((held, meetings, note))) => Answer::Review(Box::new(Review {
                 waiting: case.waiting,
                 tre: case.tre,
                 run: case.run.map(|run| run.id()),
@@ -402,7 +387,7 @@ impl Door {
                 statements: case.statements,
                 project: case.project,
                 earlier: case.earlier,
-                meetings: Vec::new(),
+                meetings,
                 outputs: held.as_ref().map(|held| held.outputs().to_vec()).unwrap_or_default(),
                 context: ContextView(held.map(|held| held.context().clone()).unwrap_or_default()),
                 note,

@@ -142,7 +142,7 @@ pub async fn run(
 
     let (driver, handle) = driver::new(core, journal);
     let exchange = Exchange::new(handle.clone(), network.clone(), store.clone());
-    let execution = match ledger {
+    let execution = match ledger.clone() {
         Some(ledger) => Some(Execution {
             // Counting instructions costs 12 to 20 %: only where the operator limits them.
             engine: Engine::new(if settings.limits.fuel.is_some() {
@@ -177,6 +177,7 @@ pub async fn run(
         driver: handle.clone(),
         exchange: exchange.clone(),
         custody,
+        ledger,
         network: network.clone(),
         name: settings.name,
     };

@@ -272,6 +272,18 @@ data_owners = {owners}
 [log]
 # One JSON object a line on stderr, for machines.
 json = false
+
+# Who is told that something waits for review, or was decided. Never told: data, titles, or what was decided.
+# [notices]
+# A program without a shell: the event is its last argument; QUINTES_EVENT, _TRE, _TASK, _PROJECT and _SUBMITTER are its environment.
+# command = [\"/usr/local/bin/tell-reviewers\"]
+# A POST of the same as JSON, over https.
+# webhook = \"https://hooks.example.org/quintes\"
+# Mail through this machine's sendmail.
+# [notices.mail]
+# from = \"quintes@hospital.example\"
+# reviewers = [\"data-owners@hospital.example\"]
+# researchers = { alice = \"alice@university.example\" }
 ",
     );
     Ok(text)

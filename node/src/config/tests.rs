@@ -61,6 +61,12 @@ fn every_bad_configuration_says_where_and_what_to_do() {
         (minimal().replace("tre", "ter"), "unknown variant `ter`"),
         (minimal().replace(NETWORK, "abc"), "is not 64 hexadecimal digits; correct that line"),
         (minimal() + "name = \"again\"\n", "is wrong at line 6"),
+        (
+            minimal() + "[notices]\nwebhook = \"http://example.org/\"\n",
+            "line 7, column 11: a webhook begins with https://",
+        ),
+        (minimal() + "[notices]\nwebhok = \"https://example.org/\"\n", "did you mean `webhook`?"),
+        (minimal() + "[notices.mail]\nfrom = \"Bob <b@c>\"\n", "this is no mail address"),
         (String::new(), "lacks the field `name`"),
     ];
     for (text, sentence) in cases {
@@ -73,6 +79,20 @@ fn every_bad_configuration_says_where_and_what_to_do() {
     assert!(Config::read(&path).unwrap_err().to_string().contains("UTF-8"));
     assert!(Config::read(folder.path()).unwrap_err().to_string().contains("not a regular file"));
     assert!(Config::read(&folder.path().join("no.toml")).unwrap_err().to_string().contains("quintes node init"));
+}
+
+#[test]
+fn nobody_is_told_unless_it_is_said_whom() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("node.toml");
+    fs::write(&path, minimal()).unwrap();
+    assert_eq!(Config::read(&path).unwrap().notices, super::Notices::default());
+    let more = "[notices]\ncommand = [\"/bin/tell\", \"x\"]\nwebhook = \"https://example.org/secret\"\n[notices.mail]\nfrom = \"a@b\"\n";
+    fs::write(&path, minimal() + more).unwrap();
+    let notices = Config::read(&path).unwrap().notices;
+    assert!(!format!("{notices:?}").contains("secret"), "an address may hold a secret");
+    assert_eq!((notices.command.len(), notices.webhook.unwrap().as_str()), (2, "https://example.org/secret"));
+    assert_eq!(notices.mail.unwrap().sendmail.to_str(), Some("/usr/sbin/sendmail"));
 }
 
 #[test]

@@ -21,6 +21,9 @@ use serde_json::{Value, json};
 /// The rows of a table that are shown without `--all-rows`.
 const ROWS: usize = 40;
 
+/// The earlier figures that are listed for an output; `--json` has all.
+const MEETINGS: usize = 5;
+
 /// How many earlier releases are looked at for one with the same columns.
 const LOOKED_AT: usize = 5;
 
@@ -165,6 +168,7 @@ pub(super) fn show(examined: &Examined, earlier: &[EarlierOutput], part: Part<'_
         speak.line("");
         show_output(output, part.all_rows, speak);
         let mut entry = told(output);
+        meetings(examined, output, speak);
         entry["since"] = since(examined, output, earlier, speak);
         outputs.push(entry);
     }
@@ -181,6 +185,45 @@ pub(super) fn show(examined: &Examined, earlier: &[EarlierOutput], part: Part<'_
         told.extend(review);
     }
     told
+}
+
+/// The figures that left before about the same people, or nearly: the closest few.
+fn meetings(examined: &Examined, output: &HeldOutput, speak: &Speak) {
+    let met: Vec<_> = examined.review.meetings.iter().filter(|one| one.output == output.name).collect();
+    let place = |row: Option<usize>, column: &Option<String>| match (row, column) {
+        (Some(row), Some(column)) => format!("row {}, {}", row + 1, plain(column)),
+        (Some(row), None) => format!("row {}", row + 1),
+        (None, Some(column)) => plain(column),
+        (None, None) => "all of it".to_owned(),
+    };
+    let rows: Vec<Vec<String>> = met
+        .iter()
+        .take(MEETINGS)
+        .map(|one| {
+            let people = match one.difference {
+                0 => "the same people".to_owned(),
+                1 => "1 person apart".to_owned(),
+                apart => format!("{apart} people apart"),
+            };
+            vec![
+                place(one.row, &one.column),
+                people,
+                format!(
+                    "{} of task {}: {}",
+                    one.earlier_output,
+                    one.task.short(),
+                    place(one.earlier_row, &one.earlier_column)
+                ),
+                utc(one.released_at),
+            ]
+        })
+        .collect();
+    if !rows.is_empty() {
+        speak.table(&["figure", "stands for", "as did", "which left"], &rows);
+        if met.len() > rows.len() {
+            speak.line(&format!("… {} further meetings; see all with --json", met.len() - rows.len()));
+        }
+    }
 }
 
 /// What differs from the nearest release of the same name and columns.

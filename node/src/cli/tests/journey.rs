@@ -131,7 +131,7 @@ impl Running {
     }
 
     /// Waits until every TRE says `phase`.
-    fn until(&self, task: &str, phase: &str) {
+    pub(super) fn until(&self, task: &str, phase: &str) {
         let begun = Instant::now();
         loop {
             let said = self.done(&format!("status {task} --json --node @london --federation @federation")).json();
