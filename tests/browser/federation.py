@@ -6,6 +6,7 @@ import os
 import pathlib
 import queue
 import random
+import shutil
 import subprocess
 import tempfile
 import threading
@@ -44,7 +45,7 @@ def program():
 
 
 class Federation:
-    """Founds it and starts its node; `close` ends everything that was started."""
+    """Founds it and starts its node; `close` ends everything that was started, and takes its folder away."""
 
     def __init__(self):
         self.program = program()
@@ -128,6 +129,7 @@ class Federation:
         for process in reversed(self.running):
             process.terminate()
             process.wait(timeout=30)
+        shutil.rmtree(self.folder, ignore_errors=True)
 
     def until(self, what, holds, seconds=60):
         end = time.monotonic() + seconds

@@ -369,6 +369,20 @@ class Attacks(unittest.TestCase):
             self.assertEqual((person.dialogs, person.errors, person.policy), ([], [], []))
         page.goto(f"{site.base}/csp")
         self.assertEqual(page.inner_text("body"), "0")
+        # And both counters count.
+        page = seen.review("hostile")
+        page.evaluate("""async () => {
+          const keys = await crypto.subtle.generateKey("Ed25519", false, ["sign"]);
+          await crypto.subtle.sign("Ed25519", keys.privateKey, new Uint8Array(1));
+          document.body.append(Object.assign(document.createElement("img"), { src: "http://127.0.0.1:1/x" }));
+        }""")
+        self.assertEqual(page.evaluate("window.signatures"), 1)
+
+        def counted():
+            page.goto(f"{site.base}/csp")
+            return page.inner_text("body") != "0"
+
+        federation.until("a blocked picture is counted", counted)
         seen.context.close()
 
     def test_threat_65_bytes_that_are_not_those_of_the_run_are_not_signed(self):
