@@ -429,8 +429,7 @@ impl Door {
     }
 
     async fn log(&self) -> Answer {
-        let export =
-            self.driver.read(|core, journal| Export::of(core, |id| journal.statement(id).ok().flatten()));
+        let export = self.driver.read(|core, journal| Export::of(core, |id| journal.statement(id).ok().flatten()));
         match export.await {
             Some(Some(export)) => Answer::Log(ByteBuf::from(export.to_bytes())),
             Some(None) => Answer::No("this node is a hub and has no log of its own; ask a TRE".to_owned()),
