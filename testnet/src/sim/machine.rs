@@ -229,6 +229,8 @@ impl World {
                 line
             }
             Job::Ran(admission) => self.ran(at, &admission),
+            // Before custody is opened, what is in it is compared once more with what has left.
+            Job::Opened(release, _) if !self.healed && self.dice.permille(80) => self.found(at, release.task()),
             Job::Opened(release, logged) => self.opened(at, &release, &logged),
             Job::Rechecked(task) => self.rechecked(at, task),
             Job::Checkpointed(checkpoint) => self.checkpointed(at, *checkpoint),
@@ -378,11 +380,18 @@ impl World {
 
     /// What left since meets what is held, or does not. Once everything is mended nothing new is found, so that everything comes to its end.
     fn rechecked(&mut self, at: usize, task: TaskId) -> String {
+        if !self.healed && self.dice.permille(400) {
+            return self.found(at, task);
+        }
+        format!("{}: the checks of {} say what they said", self.hosts[at].name, task.short())
+    }
+
+    /// The checks of what is held have a new doubt.
+    fn found(&mut self, at: usize, task: TaskId) -> String {
         let name = self.hosts[at].name.clone();
         let held = self.hosts[at].ledger.phases.get(&task) == Some(&Phase::Held);
-        let found = self.hosts[at].findings.get(&task).filter(|_| held).cloned();
-        let Some((mut checks, _)) = found.filter(|_| !self.healed && self.dice.permille(400)) else {
-            return format!("{name}: the checks of {} say what they said", task.short());
+        let Some((mut checks, _)) = self.hosts[at].findings.get(&task).filter(|_| held).cloned() else {
+            return format!("{name}: {} is not held any more", task.short());
         };
         checks.findings = Digest(self.dice.bytes());
         checks.review += 1;
