@@ -185,7 +185,7 @@ fn earlier<'a>(
     threshold: u64,
 ) -> Result<Vec<(usize, u64, Vec<Departure<'a>>)>, LedgerError> {
     let Some(shelf) = shelves.datasets.get_mut(dataset) else { return Ok(Vec::new()) };
-    let candidates = shelf.index.candidates(asked, threshold);
+    let candidates = shelf.index.candidates(asked, threshold, |_, _| true);
     let (shelves, sets) = (&*shelves, file.sets()?);
     let Some(shelf) = shelves.datasets.get(dataset) else { return Ok(Vec::new()) };
     let mut found = Vec::new();

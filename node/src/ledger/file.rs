@@ -24,6 +24,9 @@ const KEY: TableDefinition<'_, (), &[u8; 32]> = TableDefinition::new("key");
 /// One entry: the version of this layout.
 const LAYOUT: TableDefinition<'_, (), u64> = TableDefinition::new("layout");
 
+/// How much of the file stays in memory: it is read once from end to end, and then here and there.
+const CACHE_BYTES: usize = 16 * 1024 * 1024;
+
 /// The layout that this program writes.
 pub(super) const LAYOUT_VERSION: u64 = 1;
 
@@ -111,7 +114,7 @@ pub(super) struct File(Database);
 
 impl File {
     pub(super) fn open(path: &Path) -> Result<Self, LedgerError> {
-        let database = Database::create(path).map_err(LedgerError::Open)?;
+        let database = Database::builder().set_cache_size(CACHE_BYTES).create(path).map_err(LedgerError::Open)?;
         std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600))
             .map_err(|error| LedgerError::Open(error.into()))?;
         let write = database.begin_write().map_err(storage)?;

@@ -6,8 +6,10 @@
 //!
 //! The hashes are keyed, so that they fall evenly into the 64 parts of their range. A set's *tokens* are, part after part, the sums of its
 //! hashes in each part that is not empty. One subject more or less changes one part, so of two sets that differ in at most d subjects, at
-//! most d tokens of each are missing from the other. Of the first d + 1 tokens of both, in one order, one is therefore common. Small sets
-//! have fewer than d + 1 filled parts; for them each hash is a token of its own, and the same holds.
+//! most d tokens of each are missing from the other. Of the first d + 1 tokens of both, in one order, one is therefore common. Where more
+//! are kept, n of each set, d + 1 of them at least twice: of the first n - d tokens of one set at least n - 2d are in the other, and each is
+//! among its first n, for at most d others have come between. Small sets have fewer than d + 1 filled parts; for them each hash is a token
+//! of its own, and the same holds.
 //!
 //! What this cannot see: a figure about few that takes three releases or more to compute, other than a table's total.
 
@@ -51,10 +53,11 @@ pub fn among(sets: &[&Subjects], threshold: u64, asked_for: impl Fn(usize, usize
     sets.iter().for_each(|set| index.push(set));
     let close = |(asked, known): (u32, u32)| {
         let (i, j) = (place(asked), place(known));
-        let difference = (i != j && asked_for(i, j)).then(|| difference_below(sets[i], sets[j], threshold)).flatten();
-        difference.filter(|difference| *difference > 0).map(|difference| (i, j, difference))
+        let difference = difference_below(sets[i], sets[j], threshold).filter(|difference| *difference > 0);
+        difference.map(|difference| (i, j, difference))
     };
-    index.candidates(sets, threshold).into_iter().filter_map(close).collect()
+    let other = |asked: u32, known: u32| asked != known && asked_for(place(asked), place(known));
+    index.candidates(sets, threshold, other).into_iter().filter_map(close).collect()
 }
 
 /// Many sets of one dataset, by what finds those that are close to another. It holds no set: only tokens and sizes, at most 324 bytes a set,
@@ -101,29 +104,42 @@ impl Index {
         self.sizes.is_empty()
     }
 
-    /// Every pair of a set in `asked` (by its place) and a set here (by its number) that may differ in fewer than `threshold` subjects,
-    /// ascending; [`difference_below`] tells. None that does is missing. Sets with fewer than `threshold` subjects are not looked for.
+    /// Every pair of a set in `asked` (by its place) and a set here (by its number) that is asked for and may differ in fewer than `threshold`
+    /// subjects, ascending; [`difference_below`] tells. None that does is missing. Sets with fewer than `threshold` subjects are not looked for.
     #[must_use]
-    pub fn candidates(&mut self, asked: &[&Subjects], threshold: u64) -> Vec<(u32, u32)> {
+    pub fn candidates(
+        &mut self,
+        asked: &[&Subjects],
+        threshold: u64,
+        asked_for: impl Fn(u32, u32) -> bool,
+    ) -> Vec<(u32, u32)> {
         self.sort();
-        let wanted = usize::try_from(threshold).unwrap_or(usize::MAX);
+        let least = usize::try_from(threshold).unwrap_or(usize::MAX);
+        // How many tokens to look up, when there are so many.
+        let most = least.max(INDEXED.saturating_sub(least.saturating_sub(1)));
         let mut pairs = Vec::new();
         let mut queries = Vec::new();
-        for (number, set) in (0_u32..).zip(asked).filter(|(_, set)| set.len() >= wanted) {
+        // Of how many more tokens than one a set must be found by, to be a candidate.
+        let mut spare = vec![0; asked.len()];
+        for (number, set) in (0_u32..).zip(asked).filter(|(_, set)| set.len() >= least) {
             let before = queries.len();
             let query = |token: u32| (u64::from(token) << 32) | u64::from(number);
-            if wanted <= INDEXED {
-                queries.extend(coarse(set).take(wanted).map(query));
-                if queries.len() - before < wanted && set.len() + wanted <= SMALL {
+            if least <= INDEXED {
+                queries.extend(coarse(set).take(most).map(query));
+                if queries.len() - before < least && set.len() + least <= SMALL {
                     queries.truncate(before);
-                    queries.extend(fine(set).take(wanted).map(query));
+                    queries.extend(fine(set).take(most).map(query));
                 }
             }
-            if wanted > INDEXED || queries.len() - before < wanted {
-                queries.truncate(before);
-                let similar = |size: u32| (set.len() as u64).abs_diff(u64::from(size)) < threshold;
-                let numbers = (0_u32..).zip(&self.sizes).filter(|(_, size)| similar(**size));
-                pairs.extend(numbers.map(|(known, _)| (number, known)));
+            let similar = |size: u32| (set.len() as u64).abs_diff(u64::from(size)) < threshold;
+            match (queries.len() - before).checked_sub(least) {
+                Some(more) if least <= INDEXED => spare[place(number)] = more,
+                _ => {
+                    queries.truncate(before);
+                    let numbers = (0_u32..).zip(&self.sizes).filter(|(_, size)| similar(**size));
+                    let numbers = numbers.map(|(known, _)| known).filter(|known| asked_for(number, *known));
+                    pairs.extend(numbers.map(|known| (number, known)));
+                }
             }
         }
         queries.sort_unstable();
@@ -134,14 +150,15 @@ impl Index {
             let with = &rest[..rest.iter().position(|posting| posting >> 32 != token).unwrap_or(rest.len())];
             for (query, posting) in same.iter().flat_map(|query| with.iter().map(move |posting| (query, posting))) {
                 let (number, known) = (lower(*query), lower(*posting));
-                if (asked[place(number)].len() as u64).abs_diff(u64::from(self.sizes[place(known)])) < threshold {
+                let sizes = (asked[place(number)].len() as u64, u64::from(self.sizes[place(known)]));
+                if sizes.0.abs_diff(sizes.1) < threshold && asked_for(number, known) {
                     pairs.push((number, known));
                 }
             }
         }
         pairs.sort_unstable();
-        pairs.dedup();
-        pairs
+        let found = pairs.chunk_by(|a, b| a == b).filter(|same| same.len() > spare[place(same[0].0)]);
+        found.map(|same| same[0]).collect()
     }
 
     fn sort(&mut self) {

@@ -95,7 +95,7 @@ proptest! {
         let mut index = Index::default();
         let mut found = Vec::new();
         for (number, set) in sets.iter().enumerate() {
-            for (_, known) in index.candidates(&[set], threshold) {
+            for (_, known) in index.candidates(&[set], threshold, |_, _| true) {
                 let known = usize::try_from(known).unwrap();
                 if let Some(difference) = difference_below(set, &sets[known], threshold).filter(|found| *found > 0) {
                     found.push((number, known, difference));
@@ -153,7 +153,7 @@ fn threat_44_one_person_more_or_less_is_always_found() {
                 for threshold in
                     [3, 5, 10, 15, INDEXED as u64].into_iter().filter(|threshold| after.len() as u64 >= *threshold)
                 {
-                    let found = index.candidates(&[&after], threshold).contains(&(0, 50));
+                    let found = index.candidates(&[&after], threshold, |_, _| true).contains(&(0, 50));
                     assert!(found, "{what}: size {size}, start {start}, threshold {threshold}");
                     assert!(difference_below(&before, &after, threshold).is_some_and(|difference| difference > 0));
                 }
@@ -189,7 +189,7 @@ fn threat_44_a_tracker_gets_no_two_figures_about_nearly_the_same_people() {
             continue;
         }
         let asked = subjects((0..120).filter(fits));
-        let candidates = index.candidates(&[&asked], THRESHOLD);
+        let candidates = index.candidates(&[&asked], THRESHOLD, |_, _| true);
         let meets = candidates.into_iter().any(|(_, known)| {
             let (_, known) = &released[usize::try_from(known).unwrap()];
             difference_below(&asked, known, THRESHOLD).is_some_and(|found| found > 0)
