@@ -123,11 +123,16 @@ impl Shelves {
                 continue;
             }
             let shelf = self.datasets.entry(contributors.dataset.clone()).or_default();
-            for (set, (row, column)) in contributors.distinct() {
+            let distinct = contributors.distinct();
+            // A figure about everybody is named rather than the table.
+            let total = (!distinct.contains_key(&everybody)).then_some(total);
+            for (set, (row, column)) in distinct {
                 let number = contributors.of[row][column].expect("a set that is behind a cell has a number");
                 shelf.put(names[at(number)], set, Place { past, output, cell: Some((small(row), small(column))) });
             }
-            shelf.put(total, &everybody, Place { past, output, cell: None });
+            if let Some(total) = total {
+                shelf.put(total, &everybody, Place { past, output, cell: None });
+            }
         }
         self.version += 1;
         Ok(true)

@@ -263,7 +263,8 @@ fn only_the_outputs_that_left_are_remembered_and_more_may_follow() {
     let near_b = one(&ledger, "near b", &[(100, 199)]);
     assert!(is_quiet(&ledger, &near_b));
     ledger.add(&both, &only("b"), NOW).unwrap();
-    assert!(!is_quiet(&ledger, &near_b));
+    let found = doubts(&ledger, &near_b, TERMS).remove(0);
+    assert!(found.len() == 1 && found[0].reason.contains("`n` in row 1 of `b`, which was released"), "{found:?}");
     drop(ledger);
     let ledger = state.open(&[released(&both)]);
     assert!(!is_quiet(&ledger, &near_b) && ledger.incomplete(TERMS).unwrap().is_none());
