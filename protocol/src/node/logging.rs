@@ -245,12 +245,12 @@ impl Node {
         }
     }
 
-    /// Whether a checkpoint of the own log says again what the newest one covers: the effect that asks for one may be performed twice. To
-    /// everybody else the two would be a fork, so that the second goes no further.
+    /// Whether a checkpoint of the own log would be a fork to everybody else, so that it goes no further: it says again what the newest one
+    /// covers, because the effect that asks for one may be performed twice; or it was asked for just before this node learned what it has lost.
     pub(super) fn repeats(&self, said: &Checkpoint) -> bool {
         self.is_here(&said.tre)
             && said.epoch == self.logs.epoch
-            && said.size <= self.logs.covered()
+            && (said.size <= self.logs.covered() || self.logs.behind.is_some())
             && self.logs.own.had(said.size, &said.root)
     }
 

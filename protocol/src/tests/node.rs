@@ -401,3 +401,30 @@ fn a_checkpoint_that_is_signed_twice_is_no_fork() {
     assert!(shell.node.behind().is_none());
     assert_eq!((shell.records.len(), shell.told.contains(&again.id())), (before, false));
 }
+
+/// Signing takes a moment, in which a node can learn that it was restored from a backup.
+#[test]
+fn a_checkpoint_that_was_asked_for_before_a_loss_was_known_is_no_fork() {
+    let mut shell = Shell::new();
+    let submission = shell.submit("one");
+    let (_, yes) = shell.hold(&submission);
+    let backup = shell.records.clone();
+    let said: Vec<_> = ["olga", "otto"].map(|by| shell.world.attest(&yes, by)).to_vec();
+    said.iter().for_each(|said| shell.say(said.bytes()));
+    let lost = shell.node.checkpoint().unwrap().clone();
+
+    let mut node = Node::replay(shell.world.network, Some(World::tre("north")), backup).unwrap();
+    node.resume(NOW);
+    node.handle(Input::CaughtUp, NOW);
+    let steps = said.iter().rev().map(|said| feed(&mut node, said.bytes(), NOW)).collect::<Vec<_>>();
+    let asked = steps.into_iter().flat_map(|step| step.effects).find_map(|effect| match effect {
+        Effect::Checkpoint(checkpoint) => Some(checkpoint),
+        _ => None,
+    });
+    let signed = shell.world.say(asked.unwrap().as_ref(), "north", NOW);
+    feed(&mut node, lost.bytes(), NOW);
+    assert_eq!(node.behind().map(Verified::id), Some(lost.id()));
+    let step = feed(&mut node, signed.bytes(), NOW);
+    assert_eq!((step.records.len(), node.known().contains(&signed.id())), (0, false));
+    assert!(!step.effects.iter().any(|effect| matches!(effect, Effect::Tell(bytes) if bytes == signed.bytes())));
+}
