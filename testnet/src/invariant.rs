@@ -270,9 +270,10 @@ pub fn no_effect_precedes_its_record(_: &Truth, host: &Host, seen: &Cursor) -> O
             Deed::Opened(task) => {
                 (host.ledger.held_run(task, performed.records).is_some(), format!("opened {}", task.short()))
             }
-            Deed::Checkpointed(size) => {
-                (performed.leaves == *size, format!("signed a checkpoint of {size} leaves, with {}", performed.leaves))
-            }
+            Deed::Checkpointed(size) => (
+                performed.leaves as u64 == *size,
+                format!("signed a checkpoint of {size} leaves, with {}", performed.leaves),
+            ),
             Deed::Cosigned(id) => (host.ledger.knew(id, performed.records), format!("cosigned {}", id.short())),
             Deed::Reported(task, phase) => {
                 let recorded = before.iter().any(|entry| records_phase(entry, host, task, *phase));
@@ -326,8 +327,9 @@ pub fn a_restarted_node_resumes_where_its_journal_ends(_: &Truth, host: &Host, _
     if node.known().len() != host.ledger.learned.len() {
         return Err("the journal holds other statements than memory".to_owned());
     }
-    if host.tre.is_some() && node.log().len() != host.ledger.leaves {
-        return Err(format!("the log has {} leaves, and the journal makes {}", node.log().len(), host.ledger.leaves));
+    if host.tre.is_some() && node.log().len() != host.ledger.leaves.len() as u64 {
+        let made = host.ledger.leaves.len();
+        return Err(format!("the log has {} leaves, and the journal makes {made}", node.log().len()));
     }
     Ok(())
 }

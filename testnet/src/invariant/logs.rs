@@ -71,7 +71,7 @@ pub fn logs_only_grow(truth: &Truth, host: &Host, seen: &Cursor) -> Outcome {
             Some((other, said)) => made.previous == Some(*other) && extends(made, said),
             None => made.previous.is_none() && made.epoch <= recovered(truth, host, place),
         };
-        if !follows || made.size > host.ledger.leaves {
+        if !follows || made.size > host.ledger.leaves.len() as u64 {
             return Err(format!("{} of {} leaves does not extend what was there", id.short(), made.size));
         }
     }

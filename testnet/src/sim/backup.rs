@@ -24,8 +24,11 @@ impl World {
             match self.truth.statements.get(id).map(|said| &said.what) {
                 Some(What::Checkpoint(said)) if said.tre == name => {
                     host.cut.insert(*id);
-                    if said.size > host.ledger.leaves {
-                        host.lost.insert(*id);
+                    let leaves = usize::try_from(said.size).ok().and_then(|size| old.leaves.get(..size));
+                    // A twin describes leaves that never were.
+                    let leaves = leaves.filter(|_| !self.truth.twins.contains(id));
+                    if let Some(leaves) = leaves.filter(|leaves| !host.ledger.begins_with(leaves)) {
+                        host.lost.insert(*id, leaves.to_vec());
                     }
                 }
                 _ => {}
@@ -49,6 +52,14 @@ impl World {
         }
         let delay = self.dice.between(3_000, 15_000);
         self.later(delay, Pending::Act(Act::Recover(at)));
+    }
+
+    /// Notes that a machine hears of a checkpoint of its own that its disk does not reach.
+    pub fn tell_lost(&mut self, at: usize, id: StatementId) {
+        let host = &mut self.hosts[at];
+        if host.lost.get(&id).is_some_and(|leaves| !host.ledger.begins_with(leaves)) {
+            host.told.insert(id);
+        }
     }
 
     /// A TRE signs a checkpoint that contradicts the newest of its log, and shows it to somebody else.

@@ -1,6 +1,6 @@
 //! A simulated machine: a core in memory, and what survives a crash: the journal, custody and blobs.
 
-use crate::sim::ledger::Ledger;
+use crate::sim::ledger::{Leaf, Ledger};
 use protocol::lifecycle::Phase;
 use protocol::node::{Effect, Node, Record};
 use protocol::record::attestation::ReportSummary;
@@ -19,7 +19,7 @@ pub struct Performed {
     /// How many records were durable.
     pub records: usize,
     /// How many leaves they make.
-    pub leaves: u64,
+    pub leaves: usize,
 }
 
 /// What an effect did to the world.
@@ -84,9 +84,9 @@ pub struct Host {
     pub signed: BTreeSet<StatementId>,
     /// Its own checkpoints that a backup lacked which was restored.
     pub cut: BTreeSet<StatementId>,
-    /// Those of them that have more leaves than the backup had.
-    pub lost: BTreeSet<StatementId>,
-    /// Those of the lost that somebody has told it of since.
+    /// The leaves of those of them that have more than the backup had.
+    pub lost: BTreeMap<StatementId, Vec<Leaf>>,
+    /// Those of the lost that somebody has told it of since, when its log had not grown into them again.
     pub told: BTreeSet<StatementId>,
     /// How often it was restored.
     pub restored: u64,
@@ -116,7 +116,7 @@ impl Host {
             blobs: BTreeMap::new(),
             signed: BTreeSet::new(),
             cut: BTreeSet::new(),
-            lost: BTreeSet::new(),
+            lost: BTreeMap::new(),
             told: BTreeSet::new(),
             restored: 0,
             performed: Vec::new(),

@@ -5,6 +5,7 @@ use protocol::lifecycle::Phase;
 use protocol::node::Record;
 use protocol::record::attestation::ReportSummary;
 use protocol::record::submission::TaskId;
+use protocol::tre::coarse;
 use protocol::wire::id::StatementId;
 use std::collections::BTreeMap;
 
@@ -47,11 +48,14 @@ pub struct Ledger {
     pub commits: Vec<usize>,
     /// What the checks say of what is held, and whether everything passes.
     pub checks: BTreeMap<TaskId, (ReportSummary, bool)>,
-    /// How many leaves this node's log has.
-    pub leaves: u64,
-    /// How many leaves wait for the submission that they are about.
-    early: BTreeMap<TaskId, u64>,
+    /// The leaves of this node's log.
+    pub leaves: Vec<Leaf>,
+    /// What becomes a leaf once the submission that it is about is known.
+    early: BTreeMap<TaskId, Vec<StatementId>>,
 }
+
+/// What a leaf is about, and when it was written, as coarse as it stands there.
+pub type Leaf = ([u8; 32], u64);
 
 /// What a statement adds to the log of the TRE `name`: nothing, a leaf, or a leaf once the submission of this task is known.
 enum Adds {
@@ -82,12 +86,12 @@ impl Ledger {
     pub fn append(&mut self, name: &str, now: u64, record: Record, truth: &Truth) {
         let place = self.entries.len();
         let moved = match &record {
-            Record::Statement { bytes, .. } => {
+            Record::Statement { bytes, at } => {
                 let id = StatementId::of(bytes);
                 self.learned.entry(id).or_insert(place);
                 let said = truth.statements.get(&id);
                 if let Some(said) = said {
-                    self.note_leaf(name, id, &said.what, truth);
+                    self.note_leaves(name, (id, *at), &said.what, truth);
                 }
                 if let Some((said, What::Revocation(target))) = said.map(|said| (said, &said.what)) {
                     self.revocations.push(Revoked { place, by: said.by.clone(), target: *target, issued: said.issued });
@@ -106,8 +110,8 @@ impl Ledger {
             Record::Refused { task, .. } => Some((*task, Phase::Refused)),
             Record::Started { task } => Some((*task, Phase::Running)),
             Record::Failed { task, .. } => Some((*task, Phase::Failed)),
-            Record::Held { task, checks, passes, .. } => {
-                self.leaves += 1;
+            Record::Held { task, checks, passes, contributors, at, .. } => {
+                self.leaves.push((contributors.0, coarse(*at)));
                 self.checks.insert(*task, (checks.clone(), *passes));
                 Some((*task, Phase::Held))
             }
@@ -130,17 +134,20 @@ impl Ledger {
         self.entries.push(Entry { now, record });
     }
 
-    fn note_leaf(&mut self, name: &str, id: StatementId, what: &What, truth: &Truth) {
+    fn note_leaves(&mut self, name: &str, (id, at): (StatementId, u64), what: &What, truth: &Truth) {
+        let leaf = |id: StatementId| (id.0, coarse(at));
         let known = |task: &TaskId| self.learned.contains_key(task) && truth.submission(task).is_some();
         match Adds::of(what, name) {
-            Adds::About(task) if !known(&task) => *self.early.entry(task).or_default() += 1,
-            Adds::About(_) | Adds::Leaf => self.leaves += 1,
+            Adds::About(task) if !known(&task) => self.early.entry(task).or_default().push(id),
+            Adds::About(_) | Adds::Leaf => self.leaves.push(leaf(id)),
             Adds::Nothing => {}
         }
         match what {
-            What::Submission(_) => self.leaves += self.early.remove(&id).unwrap_or_default(),
+            What::Submission(_) => {
+                self.leaves.extend(self.early.remove(&id).unwrap_or_default().into_iter().map(leaf));
+            }
             // Only a task for this TRE stands in its log, and nothing waits for the task: a cancellation is remembered elsewhere.
-            What::Cancellation(task) if self.phases.contains_key(task) => self.leaves += 1,
+            What::Cancellation(task) if self.phases.contains_key(task) => self.leaves.push(leaf(id)),
             _ => {}
         }
     }
@@ -154,6 +161,12 @@ impl Ledger {
         }
         cut.commits = self.commits.iter().copied().filter(|length| *length <= records).collect();
         cut
+    }
+
+    /// Whether the log begins with these leaves.
+    #[must_use]
+    pub fn begins_with(&self, leaves: &[Leaf]) -> bool {
+        self.leaves.get(..leaves.len()) == Some(leaves)
     }
 
     /// Whether the statement was taken before the record at `place`.

@@ -191,7 +191,7 @@ impl World {
     fn perform(&mut self, at: usize, effect: Effect) {
         if let Some(deed) = Deed::of(&effect) {
             let ledger = &self.hosts[at].ledger;
-            let (records, leaves) = (ledger.entries.len(), ledger.leaves);
+            let (records, leaves) = (ledger.entries.len(), ledger.leaves.len());
             self.hosts[at].performed.push(Performed { deed, records, leaves });
         }
         let life = self.hosts[at].life;

@@ -205,9 +205,7 @@ impl World {
             None => Fed::Lost,
             Some(Ok(statement)) => {
                 let teaches = statement.kind() < Kind::Submission;
-                if self.hosts[to].lost.contains(&id) {
-                    self.hosts[to].told.insert(id);
-                }
+                self.tell_lost(to, id);
                 let fed = self.feed(to, Input::Statement(statement));
                 self.tell_private(to, id, bytes);
                 if teaches && fed == Fed::Taken {

@@ -29,8 +29,8 @@ impl World {
                 matches!(self.truth.statements.get(&id).map(|said| &said.what), Some(What::Checkpoint(said)) if said.tre != self.hosts[at].name)
             }
             Sabotage::ForgetsSubmissions if self.truth.submission(&id).is_some() => return Some(Fed::Taken),
-            Sabotage::IgnoresLoss if self.hosts[at].lost.contains(&id) => {
-                self.hosts[at].told.insert(id);
+            Sabotage::IgnoresLoss if self.hosts[at].lost.contains_key(&id) => {
+                self.tell_lost(at, id);
                 return Some(Fed::Taken);
             }
             _ => false,
@@ -61,7 +61,7 @@ impl World {
         });
         if let Some(task) = refused.filter(|_| self.sabotaged(Sabotage::RunsRefused)) {
             let ledger = &self.hosts[at].ledger;
-            let (records, leaves) = (ledger.entries.len(), ledger.leaves);
+            let (records, leaves) = (ledger.entries.len(), ledger.leaves.len());
             self.hosts[at].performed.push(Performed { deed: Deed::Ran(task), records, leaves });
             let now = self.now(at);
             self.write(at, now, vec![Record::Started { task }]);
