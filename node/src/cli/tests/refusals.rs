@@ -162,7 +162,10 @@ fn who_may_not_sign_is_told_who_could() {
             "project new flu --title t --tre leeds --dataset omop --threshold 0 --key @bob",
             "threshold must be at least 1",
         ),
-        ("project new flu --title t --tre leeds --dataset omop --approvals 0 --key @bob", "without one nothing could ever be held back"),
+        (
+            "project new flu --title t --tre leeds --dataset omop --approvals 0 --key @bob",
+            "without one nothing could ever be held back",
+        ),
         (
             "project new flu --title t --tre leeds --dataset omop --component a=@no.wasm --key @bob",
             "cannot read the component",
