@@ -1,4 +1,6 @@
 //! A plot beside its table, drawn here from the canonical table alone: bars from nought, hidden figures drawn as hidden.
+//!
+//! What holds cells has no `Debug`: outputs never reach a log.
 
 use super::text::{role, shown};
 use protocol::disclosure::canonical::print;
@@ -22,7 +24,6 @@ const HIGH: f64 = 220.0;
 const LABEL: usize = 23;
 
 /// A picture.
-#[derive(Debug)]
 pub(super) struct Chart {
     /// What is drawn.
     pub(super) title: String,
@@ -39,7 +40,6 @@ pub(super) struct Chart {
 }
 
 /// A bar with its words.
-#[derive(Debug)]
 pub(super) struct Bar {
     /// Left, top, width, height.
     pub(super) x: String,

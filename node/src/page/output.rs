@@ -1,4 +1,6 @@
 //! One output as a reviewer sees it: who vouches for it, what the rules say, its table, its columns in figures, its plot, and what left before.
+//!
+//! What holds cells has no `Debug`: outputs never reach a log.
 
 use super::chart::{Chart, chart};
 use super::look::{Look, ROWS};
@@ -21,7 +23,6 @@ const LISTED: usize = 25;
 const CHANGES: usize = 50;
 
 /// One output, ready to be shown.
-#[derive(Debug)]
 pub(super) struct Output {
     /// Its name.
     pub(super) name: String,
@@ -56,7 +57,6 @@ pub(super) struct Output {
 }
 
 /// What one rule doubts.
-#[derive(Debug)]
 pub(super) struct Doubts {
     /// The rule's name and question.
     pub(super) rule: (&'static str, &'static str),
@@ -71,7 +71,6 @@ pub(super) struct Doubts {
 }
 
 /// A finding with the way to its cell.
-#[derive(Debug)]
 pub(super) struct Placed {
     /// The address of the cell.
     pub(super) link: String,
@@ -84,7 +83,6 @@ pub(super) struct Placed {
 }
 
 /// A column in figures.
-#[derive(Debug)]
 pub(super) struct Figures {
     /// Its name.
     pub(super) name: String,
@@ -99,7 +97,7 @@ pub(super) struct Figures {
 }
 
 /// What left before and may meet this.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(super) struct Before {
     /// The releases with an output of this name, and the address that compares with each.
     pub(super) releases: Vec<Release>,
@@ -114,7 +112,6 @@ pub(super) struct Before {
 }
 
 /// An earlier release.
-#[derive(Debug)]
 pub(super) struct Release {
     /// The address that compares with it.
     pub(super) link: String,
@@ -129,7 +126,6 @@ pub(super) struct Release {
 }
 
 /// A figure that meets an earlier one.
-#[derive(Debug)]
 pub(super) struct Met {
     /// The address of the cell.
     pub(super) link: String,

@@ -1,4 +1,6 @@
 //! A canonical table as a reviewer sees it: one page of rows, risky cells marked with the reason, beside what stood there in an earlier release.
+//!
+//! What holds cells has no `Debug`: outputs never reach a log.
 
 use super::look::{Look, ROWS};
 use super::text::{Mark, counted, role, shown};
@@ -10,7 +12,6 @@ use std::cmp::Ordering;
 use std::collections::HashMap;
 
 /// The part of a table that is shown.
-#[derive(Debug)]
 pub(super) struct Part {
     /// The columns that are shown.
     pub(super) heads: Vec<Head>,
@@ -31,7 +32,6 @@ pub(super) struct Part {
 }
 
 /// The head of a column.
-#[derive(Debug)]
 pub(super) struct Head {
     /// Its name.
     pub(super) name: String,
@@ -50,7 +50,6 @@ pub(super) struct Head {
 }
 
 /// A row.
-#[derive(Debug)]
 pub(super) struct Row {
     /// Its number in the canonical table, counted from 1.
     pub(super) number: usize,
@@ -63,7 +62,6 @@ pub(super) struct Row {
 }
 
 /// A cell.
-#[derive(Debug)]
 pub(super) struct Shown {
     /// What it says; empty for nothing.
     pub(super) text: String,
@@ -78,7 +76,7 @@ pub(super) struct Shown {
 }
 
 /// What the rules say of a cell, a row or a column.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(super) struct Doubt {
     /// The gravest verdict.
     pub(super) mark: Mark,
