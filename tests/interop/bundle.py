@@ -256,11 +256,23 @@ class Chain:
         return delivery
 
     def _roster_at(self, release):
-        """What could have been known when the release was signed; of statuses and projects only those that it names."""
-        roster, said = Roster(self.bundle.network), release.fields
+        """What was known when the release was signed: of statuses the one that it names, of the project the version that it names, from the
+        signature that it names on, and the versions before; of revocations those that the status names and those that are older than
+        clocks may differ."""
+        roster, said, skew = Roster(self.bundle.network), release.fields, self.roster.skew
+        listed = self.bundle.named("status", said["status"], "the status").fields["revocations"]
+        project = self.bundle.named("project", said["project"], "the project")
+        version = lambda one: one.fields["version"]
         for one in self.bundle.believed:
-            named = one.id == said.get(one.kind) if one.kind in ("status", "project") else True
-            if named and one.iat <= release.iat + self.roster.skew:
+            known = True
+            if one.kind == "status":
+                known = one.id == said["status"]
+            elif one.kind == "project":
+                same = version(one) == version(project) and (one.iat, one.id) >= (project.iat, project.id)
+                known = one.fields["name"] == project.fields["name"] and (version(one) < version(project) or same)
+            elif one.kind == "revocation":
+                known = one.id in listed or one.iat + skew < release.iat
+            if known and one.iat <= release.iat + skew:
                 roster.take(one)
         return roster
 
@@ -270,7 +282,6 @@ class Chain:
         attestations = [self.bundle.named("attestation", id, "the attestation") for id in said["attestations"]]
         need(all(one.fields["tre"] == self.tre for one in attestations), "an attestation is about another TRE")
         standing = [self.bundle.named("standing-approval", id, "the standing approval") for id in said["standing"]]
-        self.bundle.named("status", said["status"], "the status")
         decided = decide(self.submission, run, outputs, attestations, standing, said["checks"], self._roster_at(release), release.iat)
         need(all(said[field] == value for field, value in decided.items()), "the attestations let out something else than was released")
         for one in attestations:

@@ -14,6 +14,12 @@ from wire import DAY, sha256
 # revocations
 
 
+def around_skew(forge):
+    """Ages at a release between which a revocation begins to count."""
+    skew = max(one.body["clock_skew_seconds"] for one in forge.of("root"))
+    return [skew, skew + 1]
+
+
 def revoked_key(forge, rng):
     record = rng.choice(forge.of("key-record"))
     by = rng.choice([root_person(forge), record.claims[1], rng.choice(names(forge))])
@@ -196,7 +202,7 @@ def by_standing_approval(forge, rng):
         release.body["standing"] = sorted([signature.was, forge.add("standing-approval", dict(body), owner, early + 1).was])
     elif wrong == "revoked":
         by = rng.choice([owner, root_person(forge), submitter(forge)])
-        forge.add("revocation", {"target": signature.was, "reason": "no"}, by, release.claims[6] + rng.choice([-1, 0, 1]))
+        forge.add("revocation", {"target": signature.was, "reason": "no"}, by, release.claims[6] - rng.choice([-1, 0, 1, *around_skew(forge)]))
     elif wrong == "expired":
         signature.claims[4] = release.claims[6] + rng.choice([0, 1])
     elif wrong == "alone":

@@ -304,6 +304,7 @@ impl<'a> Chain<'a> {
         }
         self.log(release, report)?;
         self.note_vetoes(release, &attestations, report);
+        self.note_revocations(release, &case, report);
         Ok(())
     }
 
@@ -367,28 +368,60 @@ impl<'a> Chain<'a> {
         )
     }
 
-    /// What could have been known when the release was signed. Of statuses and projects only those that it names: a TRE cannot have counted
-    /// by what had not reached it, and others change no decision that was right.
+    /// What the TRE must have known when it signed the release, and what it could have known: it cannot have counted by what had not reached it.
+    /// Of statuses the one that it names. Of the project the version that it names, from the signature that it names on, and the versions
+    /// before, which say how many must sign the next. Of revocations, which end things, those that the status names and those that are
+    /// older than clocks may differ: any later one may have come after the release.
     fn roster_at(&self, release: &Verified<Release>) -> Result<Roster, Broken> {
         let said = release.payload();
-        let latest = release.claims().issued.saturating_add(self.believed.roster.clock_skew_seconds());
+        let statements = &self.believed.statements;
+        let status = statements.iter().find_map(|statement| match statement {
+            Statement::Status(one) if one.id() == said.status => Some(one.payload()),
+            _ => None,
+        });
+        let status = status.ok_or(("status", "the status that the release names is not here".to_owned()))?;
+        let project = statements.iter().find_map(|statement| match statement {
+            Statement::Project(one) if one.id() == said.project => Some(one),
+            _ => None,
+        });
+        let project = project.ok_or(("project", "the project that the release names is not here".to_owned()))?;
+        let age = |one: &Verified<Project>| (one.claims().issued, one.id());
+        let (issued, skew) = (release.claims().issued, self.believed.roster.clock_skew_seconds());
         let mut roster = Roster::new(*self.believed.roster.network());
-        let mut status = false;
-        for statement in &self.believed.statements {
-            let named = match statement {
-                Statement::Status(_) => {
-                    status |= statement.id() == said.status;
-                    statement.id() == said.status
+        for statement in statements {
+            let dated = statement.claims().issued;
+            let known = match statement {
+                Statement::Status(_) => statement.id() == said.status,
+                Statement::Project(one) => {
+                    let (version, named) = (one.payload().version, project.payload());
+                    one.payload().name == named.name
+                        && (version < named.version || version == named.version && age(one) >= age(project))
                 }
-                Statement::Project(_) => statement.id() == said.project,
+                Statement::Revocation(_) => {
+                    status.revocations.contains(&statement.id()) || dated.saturating_add(skew) < issued
+                }
                 _ => true,
             };
-            if named && statement.claims().issued <= latest {
+            if known && dated <= issued.saturating_add(skew) {
                 roster.take(statement);
             }
         }
-        require(status, "status", "the status that the release names is not here")?;
         Ok(roster)
+    }
+
+    /// A revocation that is dated shortly before the release, and would have stopped it, may have come too late, or may have been passed over.
+    fn note_revocations(&self, release: &Verified<Release>, case: &Case<'_>, report: &mut Report) {
+        let mut hindsight = case.roster.clone();
+        let revocations =
+            self.believed.statements.iter().filter(|statement| matches!(statement, Statement::Revocation(_)));
+        revocations
+            .filter(|revocation| revocation.claims().issued <= case.now)
+            .for_each(|revocation| hindsight.take(revocation));
+        let decided = decide(&Case { roster: &hindsight, ..*case });
+        if !matches!(decided, Ok(Outcome::Release(decision)) if decision.allows(release.payload())) {
+            let detail = "what let it out was revoked within a clock's difference of the release; ask the TRE whether that came late";
+            report.step(Some(self.tre), "revocation", Verdict::Note, detail.to_owned());
+        }
     }
 
     /// A rejection that is dated before the release and not counted in it may have come too late, or may have been passed over.

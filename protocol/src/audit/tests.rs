@@ -11,6 +11,7 @@ use crate::record::grant::{Grant, Role};
 use crate::record::key_record::{HolderKind, KeyRecord};
 use crate::record::project::{Egress, Project};
 use crate::record::release::Logged;
+use crate::record::revocation::Revocation;
 use crate::record::root::{Root, RootKey};
 use crate::record::run::Run;
 use crate::record::stamp::{Stamp, sign};
@@ -114,7 +115,7 @@ impl World {
         }
         let project = Project {
             name: "p".to_owned(),
-            version: 1,
+            version: 2,
             title: "A project".to_owned(),
             tres: vec!["a".to_owned(), "b".to_owned()],
             datasets: vec!["d".to_owned()],
@@ -385,4 +386,46 @@ fn a_veto_that_was_not_counted_is_noted() {
     let report = world.audit();
     assert!(report.ok(), "{}", failures(&report));
     assert!(report.steps.iter().any(|step| step.verdict == Verdict::Note && step.detail.contains("was not counted")));
+}
+
+/// A revocation that is dated within a clock's difference (60 s) of the release (at `NOW + 40`) may have reached the TRE after it.
+#[test]
+fn a_revocation_counts_where_the_tre_must_have_known_of_it() {
+    let revoked_at = |at: u64| {
+        let mut world = World::new();
+        let owner = world.statements.iter().find_map(|bytes| match receive(bytes, &world.roster, NOW + 30) {
+            Ok(Statement::Grant(one)) if one.payload().person == "owner-a" => Some(one.id()),
+            _ => None,
+        });
+        world.sign(&Revocation { target: owner.unwrap(), reason: "left".to_owned() }, "root", at);
+        let report = world.audit();
+        let noted = report.steps.iter().any(|step| step.verdict == Verdict::Note && step.what == "revocation");
+        (report.ok(), noted)
+    };
+    assert_eq!(revoked_at(NOW + 41), (true, false), "after the release");
+    assert_eq!(revoked_at(NOW + 40), (true, true), "in the same second");
+    assert_eq!(revoked_at(NOW + 40 - 60), (true, true), "as old as clocks may differ");
+    assert_eq!(revoked_at(NOW + 40 - 61), (false, false), "older");
+}
+
+/// What lowers a quorum needs as many owners as the quorum before asked for. A TRE that passed that over is found out.
+#[test]
+fn a_version_that_too_few_have_signed_lets_nothing_out() {
+    let after = |approvals: u64, two_owners: bool| {
+        let mut world = World::new();
+        let found = world.statements.iter().find_map(|bytes| match receive(bytes, &world.roster, NOW + 30) {
+            Ok(Statement::Project(one)) => Some(one.payload().clone()),
+            _ => None,
+        });
+        let second = found.unwrap();
+        let first = Project { version: 1, egress: Egress { approvals, ..second.egress.clone() }, ..second };
+        world.sign(&first, "owner-a", NOW);
+        if two_owners {
+            world.grant("owner-b", Role::DataOwner, Some("a"), "root");
+        }
+        failures(&world.audit())
+    };
+    assert_eq!(after(1, false), "");
+    assert_eq!(after(2, true), "", "both have signed the second version");
+    assert!(after(2, false).starts_with("quorum: "), "one of two has");
 }
