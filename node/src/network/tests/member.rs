@@ -116,13 +116,18 @@ impl Member {
         assert!(heard.is_err(), "heard {heard:?}");
     }
 
-    /// Announces as soon as somebody listens.
-    pub(super) async fn announce_to(&self, listeners: usize, bytes: &[u8]) {
+    /// Waits until so many peers listen. A subscription travels in each direction for itself.
+    pub(super) async fn is_heard_by(&self, listeners: usize) {
         let begun = Instant::now();
         while self.listeners().await < listeners {
             assert!(begun.elapsed() < PATIENCE, "nobody listens");
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
+    }
+
+    /// Announces as soon as somebody listens.
+    pub(super) async fn announce_to(&self, listeners: usize, bytes: &[u8]) {
+        self.is_heard_by(listeners).await;
         let published = self.network.announce(bytes.to_vec()).await.unwrap();
         assert!(matches!(published, Published::To(_)), "{published:?}");
     }
