@@ -3,6 +3,7 @@
 mod bare;
 mod idle;
 mod overhead;
+mod page;
 mod review;
 mod warm;
 
@@ -34,7 +35,7 @@ enum Name {
     MemoryIdle,
     /// Starting a component that is compiled already.
     WarmStart,
-    /// The check of a large output, and the way from a decision to the result.
+    /// The check of a large output, the page that shows one, and the way from a decision to the result.
     Review,
     /// All of them.
     All,

@@ -1,6 +1,6 @@
 //! `review`: what it takes until a data owner can decide (every rule over a large output), and until the decision is a result.
 
-use super::{Baseline, Figure, Samples};
+use super::{Baseline, Figure, Samples, page};
 use crate::cluster::{Cluster, PROJECT, Plan, Program, RESEARCHER, TRES};
 use crate::corpus::case::witnessed;
 use crate::corpus::study::Study;
@@ -42,27 +42,33 @@ pub(super) async fn measure(samples: u32, narrator: Narrator) -> anyhow::Result<
         Figure::new("review", name, milliseconds(checked.percentile(percent)), "ms", &baseline, checked.len())
     };
     let mut figures = vec![figure("check_p50", 50), figure("check_p99", 99)];
-    let (results, verbs) = ways(samples.min(WAYS), narrator).await?;
-    let baseline = Baseline {
-        name: "two verbs of the command line that do nothing but start, p50",
-        value: milliseconds(verbs.percentile(50)),
-    };
-    let took = milliseconds(results.percentile(50));
-    figures.push(Figure::new("review", "attestation_to_result_p50", took, "ms", &baseline, results.len()));
-    Ok(figures)
-}
-
-/// From the start of the verb that signs the last attestation to the end of the verb that has fetched, decrypted and verified every part; and
-/// two verbs that only start.
-async fn ways(samples: u32, narrator: Narrator) -> anyhow::Result<(Samples, Samples)> {
     let mut cluster =
         Cluster::found(Program::this()?, None, Plan { persons: 600, seed: 7 }, Narrator::silent()).await?;
     cluster.start().await?;
     std::fs::create_dir_all(cluster.layout.results())?;
+    let (views, helps) = page::views(&cluster, samples, narrator).await?;
+    figures.push(p50("page_p50", views, "the page's help, which looks at nothing, p50", helps));
+    let (results, verbs) = ways(&cluster, samples.min(WAYS), narrator).await?;
+    let starts = "two verbs of the command line that do nothing but start, p50";
+    figures.push(p50("attestation_to_result_p50", results, starts, verbs));
+    cluster.stop().await?;
+    Ok(figures)
+}
+
+/// The median of one set of times beside another's.
+fn p50(name: &'static str, took: Vec<Duration>, baseline: &'static str, bare: Vec<Duration>) -> Figure {
+    let (took, bare) = (Samples::new(took), Samples::new(bare));
+    let baseline = Baseline { name: baseline, value: milliseconds(bare.percentile(50)) };
+    Figure::new("review", name, milliseconds(took.percentile(50)), "ms", &baseline, took.len())
+}
+
+/// From the start of the verb that signs the last attestation to the end of the verb that has fetched, decrypted and verified every part; and
+/// two verbs that only start.
+async fn ways(cluster: &Cluster, samples: u32, narrator: Narrator) -> anyhow::Result<(Vec<Duration>, Vec<Duration>)> {
     let bar = narrator.progress("from the attestation to the result", Some(u64::from(samples)));
     let (mut took, mut bare) = (Vec::new(), Vec::new());
     for round in 0..=samples {
-        let result = way(&cluster, round).await?;
+        let result = way(cluster, round).await?;
         let began = Instant::now();
         for _ in 0..2 {
             cluster.runner.must(&["--version"], Show::Command).await?;
@@ -75,8 +81,7 @@ async fn ways(samples: u32, narrator: Narrator) -> anyhow::Result<(Samples, Samp
         }
     }
     bar.finish_and_clear();
-    cluster.stop().await?;
-    Ok((Samples::new(took), Samples::new(bare)))
+    Ok((took, bare))
 }
 
 /// One task: everybody but one data owner has approved when the time begins.
