@@ -162,12 +162,19 @@ impl Execution {
             }
         };
         let submission = admission.submission();
-        let handles: BTreeMap<String, Arc<dyn Database>> = submission
+        let granted: BTreeMap<String, Arc<dyn Database>> = submission
             .datasets
             .iter()
             .filter_map(|name| Some((name.clone(), self.datasets.get(name)?.clone())))
             .collect();
-        let snapshots = handles.iter().map(|(name, database)| (name.clone(), Digest(database.snapshot()))).collect();
+        let mut handles = BTreeMap::new();
+        for (name, database) in &granted {
+            let begun = database.begin(self.limits.session()).await;
+            let session =
+                begun.map_err(|error| host_failed(format!("no snapshot of {name}: {}", error.for_reviewer())))?;
+            handles.insert(name.clone(), session);
+        }
+        let snapshots = handles.iter().map(|(name, session)| (name.clone(), Digest(session.snapshot()))).collect();
         let declared = submission.outputs.iter();
         let task = Task {
             component,

@@ -13,7 +13,7 @@ mod slice;
 mod stream;
 mod witness;
 
-use crate::database::{Database, DatabaseError};
+use crate::database::{DatabaseError, Session};
 use crate::limits::{Limits, Meter, RESOURCES};
 use crate::output::{Collector, DeclaredOutput, Usage};
 use crate::source::{DistinctSubjects, Read};
@@ -31,7 +31,7 @@ pub(crate) struct Host {
     pub(crate) usage: Usage,
     table: ResourceTable,
     parameters: BTreeMap<String, String>,
-    handles: BTreeMap<String, Arc<dyn Database>>,
+    handles: BTreeMap<String, Arc<dyn Session>>,
     progress: Option<watch::Sender<f32>>,
     open_results: u32,
     /// What witnessed tables hold of their contributors.
@@ -47,7 +47,7 @@ impl Host {
     pub(crate) fn new(
         parameters: BTreeMap<String, String>,
         outputs: Vec<DeclaredOutput>,
-        handles: BTreeMap<String, Arc<dyn Database>>,
+        handles: BTreeMap<String, Arc<dyn Session>>,
         progress: Option<watch::Sender<f32>>,
         limits: Limits,
     ) -> Self {
@@ -72,19 +72,12 @@ impl Host {
 
     /// What the component read, of which datasets.
     pub(crate) fn read(&self) -> Read {
-        let databases = self.opened.iter().filter_map(|name| self.handles.get(name).map(Arc::clone));
-        Read { databases: databases.collect(), rows: self.usage.rows, subjects: self.subjects.count() }
+        let sessions = self.opened.iter().filter_map(|name| self.handles.get(name).map(Arc::clone));
+        Read { sessions: sessions.collect(), rows: self.usage.rows, subjects: self.subjects.count() }
     }
 
     /// Notes an engine's error with all its causes, for the reviewer alone.
     fn note_failure(&mut self, error: &DatabaseError) {
-        let mut line = error.to_string();
-        let mut cause = std::error::Error::source(error);
-        while let Some(error) = cause {
-            line.push_str(": ");
-            line.push_str(&error.to_string());
-            cause = error.source();
-        }
-        self.notes.host(&line);
+        self.notes.host(&error.for_reviewer());
     }
 }

@@ -64,6 +64,14 @@ pub struct Limits {
     pub log_line_bytes: usize,
 }
 
+impl Limits {
+    /// How long a task's snapshots of its datasets may be held: the run, the comparison of its outputs, and a minute to begin and to end.
+    #[must_use]
+    pub fn session(&self) -> Duration {
+        self.wall.saturating_add(crate::source::TIME.1).saturating_add(Duration::from_secs(60))
+    }
+}
+
 impl Default for Limits {
     fn default() -> Self {
         Self {

@@ -3,7 +3,7 @@
 mod failure;
 
 use crate::bindings::AnalysisPre;
-use crate::database::Database;
+use crate::database::Session;
 use crate::engine::{Component, Engine, Metering};
 use crate::host::Host;
 use crate::limits::{HOSTCALL_BYTES, Limits};
@@ -25,8 +25,8 @@ pub struct Task {
     pub parameters: BTreeMap<String, String>,
     /// The names that outputs may have; the component has to finish each of them.
     pub outputs: Vec<DeclaredOutput>,
-    /// The datasets that the task declared and the data owner granted, by the name that the component opens.
-    pub handles: BTreeMap<String, Arc<dyn Database>>,
+    /// The datasets that the task declared and the data owner granted, each as one snapshot, by the name that the component opens.
+    pub handles: BTreeMap<String, Arc<dyn Session>>,
     /// What it may use.
     pub limits: Limits,
     /// Turns to `true` to end the run at once. A sender that is gone cancels nothing.

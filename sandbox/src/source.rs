@@ -10,7 +10,7 @@ mod printed;
 mod scan;
 mod subjects;
 
-use crate::database::Database;
+use crate::database::Session;
 use crate::output::{Content, Output, SourceFacts};
 use printed::Printed;
 use std::sync::Arc;
@@ -18,12 +18,12 @@ use std::time::{Duration, Instant};
 pub(crate) use subjects::DistinctSubjects;
 
 /// The least and the most that a comparison may take, whatever is left of the run's time.
-const TIME: (Duration, Duration) = (Duration::from_secs(5), Duration::from_secs(30));
+pub(crate) const TIME: (Duration, Duration) = (Duration::from_secs(5), Duration::from_secs(30));
 
 /// What a component read.
 pub(crate) struct Read {
-    /// The datasets whose handles it opened.
-    pub(crate) databases: Vec<Arc<dyn Database>>,
+    /// The datasets whose handles it opened, as it saw them.
+    pub(crate) sessions: Vec<Arc<dyn Session>>,
     /// Rows of results.
     pub(crate) rows: u64,
     /// Distinct subjects of results.
@@ -56,7 +56,7 @@ impl Comparison {
 
     /// Reads the data. It may be dropped at any time: what was found until then stays.
     pub(crate) async fn run(&mut self, until: Instant) {
-        self.complete = scan::all(&mut self.printed, &self.read.databases, until).await;
+        self.complete = scan::all(&mut self.printed, &self.read.sessions, until).await;
     }
 
     /// Puts the facts beside the outputs that they were made from.

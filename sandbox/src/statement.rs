@@ -5,9 +5,11 @@
 //! is the tree printed again, never the author's bytes. `witnessed` adds what makes a row's subject unforgeable.
 
 use crate::database::Relation;
+pub use dialect::Dialect;
 use std::fmt;
 use thiserror::Error;
 
+mod dialect;
 mod expression;
 mod function;
 mod grammar;
@@ -93,21 +95,25 @@ pub enum StatementError {
     Invalid,
 }
 
-/// Admits exactly one read-only query over `relations`.
-pub fn admit(sql: &str, relations: &[Relation]) -> Result<Statement, StatementError> {
-    on_deep_stack(|| checked(sql, relations).map(|(statement, _)| statement))
+/// Admits exactly one read-only query over `relations`, for an engine that speaks `dialect`.
+pub fn admit(sql: &str, dialect: Dialect, relations: &[Relation]) -> Result<Statement, StatementError> {
+    on_deep_stack(|| checked(sql, dialect, relations).map(|(statement, _)| statement))
 }
 
 /// Admits a granted relation's bare name, or one SELECT that carries the subject column of every row unchanged.
 ///
 /// What it asks beyond [`admit`] stands at the head of the module `witnessed`: a component must not be able to present one person's row as many subjects.
-pub fn admit_witnessed(relation_or_sql: &str, relations: &[Relation]) -> Result<WitnessedStatement, StatementError> {
+pub fn admit_witnessed(
+    relation_or_sql: &str,
+    dialect: Dialect,
+    relations: &[Relation],
+) -> Result<WitnessedStatement, StatementError> {
     on_deep_stack(|| {
         let sql = match witnessed::bare_name(relation_or_sql) {
             Some(name) => format!("SELECT * FROM {name}"),
             None => relation_or_sql.to_owned(),
         };
-        let (statement, tree) = checked(&sql, relations)?;
+        let (statement, tree) = checked(&sql, dialect, relations)?;
         let subject = witnessed::subject(&tree, relations)?;
         if statement.parameters > 0 {
             return Err(denied("a parameter in a witnessed relation"));
@@ -117,17 +123,21 @@ pub fn admit_witnessed(relation_or_sql: &str, relations: &[Relation]) -> Result<
 }
 
 /// Parses, checks, prints, and checks once more the tree that the print gives: that one is what runs.
-fn checked(sql: &str, relations: &[Relation]) -> Result<(Statement, sqlparser::ast::Query), StatementError> {
+fn checked(
+    sql: &str,
+    dialect: Dialect,
+    relations: &[Relation],
+) -> Result<(Statement, sqlparser::ast::Query), StatementError> {
     let tree = parse(sql)?;
     // the walk stops at MAX_DEPTH, so nothing after it recurses deeper than that
-    query::check(&tree, relations)?;
+    query::check(&tree, dialect, relations)?;
     let printed = tree.to_string();
     // a tree may print as something else, `- - 1` as a comment for one
     let again = parse(&printed)
         .ok()
         .filter(|again| *again == tree && again.to_string() == printed)
         .ok_or_else(|| denied("a form that does not print as it was read"))?;
-    let seen = query::check(&again, relations)?;
+    let seen = query::check(&again, dialect, relations)?;
     let statement =
         Statement { sql: printed, parameters: seen.parameters, relations: seen.relations.into_iter().collect() };
     Ok((statement, again))

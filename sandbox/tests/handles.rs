@@ -3,8 +3,8 @@
 #![cfg(feature = "datafusion")]
 #![allow(clippy::unwrap_used, reason = "tests stop at the first surprise")]
 
-use sandbox::database::Database;
 use sandbox::database::datafusion::{DataFusionDatabase, Options};
+use sandbox::database::{Database as _, Session};
 use sandbox::engine::{Engine, Metering};
 use sandbox::limits::Limits;
 use sandbox::output::{Content, DeclaredOutput, Outputs};
@@ -21,7 +21,7 @@ const SQL: &[u8] = include_bytes!("../components/prebuilt/sql.wasm");
 const STATISTICS: &[u8] = include_bytes!("../components/prebuilt/statistics.wasm");
 
 /// 1,000 persons, two visits each: cost = person + visit, so that every figure has a formula.
-fn dataset(directory: &Path) -> Arc<dyn Database> {
+async fn dataset(directory: &Path) -> Arc<dyn Session> {
     let mut visits = String::from("person_id,visit,sex,cost\n");
     for person in 1..=1_000 {
         for visit in 1..=2 {
@@ -31,7 +31,7 @@ fn dataset(directory: &Path) -> Arc<dyn Database> {
     }
     std::fs::write(directory.join("visits.csv"), visits).unwrap();
     let options = Options { directory: directory.to_owned(), tables: vec!["visits".into()], ..Options::default() };
-    Arc::new(DataFusionDatabase::open(options).unwrap())
+    DataFusionDatabase::open(options).unwrap().begin(Duration::from_secs(600)).await.unwrap()
 }
 
 async fn ask(wasm: &[u8], parameters: &[(&str, &str)], outputs: &[&str], limits: Limits) -> Result<Outputs, Failure> {
@@ -43,7 +43,7 @@ async fn ask(wasm: &[u8], parameters: &[(&str, &str)], outputs: &[&str], limits:
         component: engine.compile(wasm).unwrap(),
         parameters: parameters.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect(),
         outputs: declared.collect(),
-        handles: BTreeMap::from([("omop".to_owned(), dataset(directory.path()))]),
+        handles: BTreeMap::from([("omop".to_owned(), dataset(directory.path()).await)]),
         limits: Limits { wall: Duration::from_secs(120), ..limits },
         cancel,
         progress: None,

@@ -2,12 +2,13 @@
 
 #![cfg(all(target_os = "linux", feature = "datafusion"))]
 
-use sandbox::database::Database;
+use sandbox::database::Database as _;
 use sandbox::database::datafusion::{DataFusionDatabase, Options};
-use sandbox::statement::admit;
+use sandbox::statement::{Dialect, admit};
 use sandbox::value::ColumnData;
 use std::fs;
 use std::io::{BufWriter, Write};
+use std::time::Duration;
 
 const ROWS: i64 = 800_000;
 /// Far less than the file.
@@ -56,8 +57,9 @@ async fn a_large_file_streams_in_its_order_with_bounded_memory() {
 
 /// Reads a query whose first column counts from 0 or 1, and returns how many rows there were.
 async fn read(database: &DataFusionDatabase, sql: &str) -> i64 {
-    let statement = admit(sql, database.relations()).expect("it is admitted");
-    let mut rows = database.query(&statement, &[]).await.expect("it starts");
+    let statement = admit(sql, Dialect::DataFusion, database.relations()).expect("it is admitted");
+    let session = database.begin(Duration::from_secs(600)).await.expect("it begins");
+    let mut rows = session.query(&statement, &[]).await.expect("it starts");
     let mut last = None;
     let mut count = 0;
     while let Some(batch) = rows.next().await.expect("it runs") {

@@ -4,15 +4,20 @@
 //! surprise a query later (`files`, `delimited`, `columnar`). A query is planned from the admitted tree by a session that knows only the
 //! granted relations and the allowed functions (`session`), and its rows come out batch by batch (`rows`).
 //!
+//! The snapshot is a digest of every file's content at opening. A file that changes later belongs to no snapshot: sessions and queries that
+//! notice it fail, until the node opens the dataset again.
+//!
 //! One partition and one file at a time: the order of rows and the last digits of a float's sum are then the same in every run.
 
-use super::{Database, DatabaseError, Relation, Rows};
-use crate::statement::{MAX_TEXT, Statement};
+use super::{Database, DatabaseError, Relation, Rows, Session};
+use crate::statement::{Dialect, MAX_TEXT, Statement};
 use crate::value::{ColumnInfo, Value};
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use sha2::{Digest, Sha256};
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
 use thiserror::Error;
 
 mod columnar;
@@ -131,7 +136,10 @@ impl QueryError {
 }
 
 /// A dataset of files, open for queries.
-pub struct DataFusionDatabase {
+pub struct DataFusionDatabase(Arc<Opened>);
+
+/// What all sessions share.
+struct Opened {
     relations: Vec<Relation>,
     snapshot: [u8; 32],
     files: files::Fingerprints,
@@ -141,7 +149,7 @@ pub struct DataFusionDatabase {
 /// Rows never reach a log, and neither does where they lie.
 impl std::fmt::Debug for DataFusionDatabase {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("DataFusionDatabase").field("relations", &self.relations.len()).finish_non_exhaustive()
+        f.debug_struct("DataFusionDatabase").field("relations", &self.0.relations.len()).finish_non_exhaustive()
     }
 }
 
@@ -171,13 +179,30 @@ impl DataFusionDatabase {
         {
             return Err(OpenError::Subject { subject });
         }
-        Ok(Self { relations, snapshot: snapshot.finalize().into(), files: fingerprints, session })
+        let snapshot = snapshot.finalize().into();
+        Ok(Self(Arc::new(Opened { relations, snapshot, files: fingerprints, session })))
     }
 }
 
 impl Database for DataFusionDatabase {
-    fn dialect(&self) -> &'static str {
-        "datafusion"
+    fn dialect(&self) -> Dialect {
+        Dialect::DataFusion
+    }
+
+    fn relations(&self) -> &[Relation] {
+        &self.0.relations
+    }
+
+    fn begin(&self, _most: Duration) -> BoxFuture<'_, Result<Arc<dyn Session>, DatabaseError>> {
+        // files hold nothing back: a session of them costs nothing and needs no end
+        let begun = self.0.files.check().map(|()| Arc::clone(&self.0) as Arc<dyn Session>);
+        futures::future::ready(begun).boxed()
+    }
+}
+
+impl Session for Opened {
+    fn dialect(&self) -> Dialect {
+        Dialect::DataFusion
     }
 
     fn relations(&self) -> &[Relation] {

@@ -1,8 +1,12 @@
 //! The database handle: what an engine must offer so that a component can ask it, one file per engine.
+//!
+//! A TRE opens a [`Database`] once. Each task begins a [`Session`] of it, and all that the task asks, it asks that session: one snapshot.
 
-use crate::statement::Statement;
+use crate::statement::{Dialect, Statement};
 use crate::value::{Batch, ColumnInfo, Value};
 use futures::future::BoxFuture;
+use std::sync::Arc;
+use std::time::Duration;
 use thiserror::Error;
 
 #[cfg(feature = "datafusion")]
@@ -30,15 +34,44 @@ pub enum DatabaseError {
     Failed(#[source] Box<dyn std::error::Error + Send + Sync>),
 }
 
-/// One engine over one dataset. Dropping a `Rows` cancels its query.
+impl DatabaseError {
+    /// The error with all its causes. It may hold data: it is for the TRE's reviewer alone.
+    #[must_use]
+    pub fn for_reviewer(&self) -> String {
+        let mut line = self.to_string();
+        let mut cause = std::error::Error::source(self);
+        while let Some(error) = cause {
+            line.push_str(": ");
+            line.push_str(&error.to_string());
+            cause = error.source();
+        }
+        line
+    }
+}
+
+/// One engine over one dataset, as the TRE opened it.
 pub trait Database: Send + Sync {
-    /// The name of the SQL dialect, for example `datafusion`.
-    fn dialect(&self) -> &'static str;
+    /// Whose SQL it speaks.
+    fn dialect(&self) -> Dialect;
 
     /// What the data owner granted; everything else does not exist.
     fn relations(&self) -> &[Relation];
 
-    /// SHA-256 over what the dataset holds now, so that a run can say what it read.
+    /// Begins what one task sees of the dataset. It ends when the last reference to it is dropped, and after `most` at the latest: a snapshot
+    /// that is held costs the engine room.
+    fn begin(&self, most: Duration) -> BoxFuture<'_, Result<Arc<dyn Session>, DatabaseError>>;
+}
+
+/// One snapshot of a dataset: every statement that runs in it reads the same rows. Dropping a `Rows` cancels its query.
+pub trait Session: Send + Sync {
+    /// Whose SQL it speaks.
+    fn dialect(&self) -> Dialect;
+
+    /// What the data owner granted; everything else does not exist.
+    fn relations(&self) -> &[Relation];
+
+    /// A digest of what the session reads, so that a run can say it. Equal digests of one dataset mean equal rows; what else an engine can
+    /// promise stands at its module's head.
     fn snapshot(&self) -> [u8; 32];
 
     /// Starts an admitted statement. `parameters` fill `$1..$n`.

@@ -68,8 +68,9 @@ impl Host {
         sql: &str,
         parameters: Vec<types::Value>,
     ) -> Result<Stream, Error> {
+        let session = &connection.session;
         let statement =
-            statement::admit(sql, connection.database.relations()).map_err(|error| self.not_admitted(&error))?;
+            statement::admit(sql, session.dialect(), session.relations()).map_err(|error| self.not_admitted(&error))?;
         self.start(connection, statement, parameters.into_iter().map(Value::from).collect()).await
     }
 
@@ -155,19 +156,19 @@ fn append(rows: &mut Vec<Vec<types::Value>>, batch: Batch) {
 
 impl database::Host for Host {
     async fn handles(&mut self) -> wasmtime::Result<Vec<database::HandleInfo>> {
-        let handles = self.handles.iter().map(|(name, database)| database::HandleInfo {
+        let handles = self.handles.iter().map(|(name, session)| database::HandleInfo {
             name: name.clone(),
-            dialect: database.dialect().to_owned(),
-            description: format!("{} relations", database.relations().len()),
+            dialect: session.dialect().name().to_owned(),
+            description: format!("{} relations", session.relations().len()),
         });
         Ok(handles.collect())
     }
 
     async fn open(&mut self, name: String) -> wasmtime::Result<Result<Resource<Connection>, Error>> {
-        let Some(database) = self.handles.get(&name) else {
+        let Some(session) = self.handles.get(&name) else {
             return Ok(Err(Error::NoSuchHandle("not declared by the task, or not granted".to_owned())));
         };
-        let connection = Connection { dataset: name.as_str().into(), database: Arc::clone(database) };
+        let connection = Connection { dataset: name.as_str().into(), session: Arc::clone(session) };
         self.opened.insert(name);
         Ok(Ok(self.table.push(connection)?))
     }
@@ -179,7 +180,7 @@ impl database::HostConnection for Host {
         connection: Resource<Connection>,
     ) -> wasmtime::Result<Result<Vec<database::TableInfo>, Error>> {
         let connection = self.table.get(&connection)?;
-        let tables = connection.database.relations().iter().map(|relation| database::TableInfo {
+        let tables = connection.session.relations().iter().map(|relation| database::TableInfo {
             name: relation.name.clone(),
             columns: relation.columns.iter().map(Into::into).collect(),
         });

@@ -1,7 +1,7 @@
 //! What a component holds by a handle: a connection and a running result.
 
 use super::stream::Stream;
-use crate::database::Database;
+use crate::database::Session;
 use std::sync::Arc;
 
 /// `database.connection`: one granted dataset.
@@ -10,7 +10,7 @@ use std::sync::Arc;
 pub struct Connection {
     /// The handle's name.
     pub(crate) dataset: Arc<str>,
-    pub(crate) database: Arc<dyn Database>,
+    pub(crate) session: Arc<dyn Session>,
 }
 
 /// `database.result-set`: one running query.

@@ -46,13 +46,13 @@ impl Stream {
         statement: Statement,
         parameters: Vec<Value>,
     ) -> Result<Self, DatabaseError> {
-        let Connection { dataset, database } = connection.clone();
+        let Connection { dataset, session } = connection.clone();
         let subjects: Vec<String> =
-            database.relations().iter().filter_map(|relation| relation.subject.clone()).collect();
+            session.relations().iter().filter_map(|relation| relation.subject.clone()).collect();
         let (opened, schema) = oneshot::channel();
         let (batch, batches) = mpsc::channel(AHEAD);
         let task = AbortOnDrop(tokio::spawn(async move {
-            let mut rows = match database.query(&statement, &parameters).await {
+            let mut rows = match session.query(&statement, &parameters).await {
                 Ok(rows) => rows,
                 Err(error) => {
                     // the component may be gone

@@ -50,12 +50,13 @@ impl Host {
         question: Question,
     ) -> Result<WitnessedTable, Error> {
         question.check().map_err(|error| self.not_witnessed(&error))?;
-        let relations = connection.database.relations();
+        let (dialect, relations) = (connection.session.dialect(), connection.session.relations());
         let WitnessedStatement { statement, subject } =
-            statement::admit_witnessed(relation, relations).map_err(|error| self.not_admitted(&error))?;
+            statement::admit_witnessed(relation, dialect, relations).map_err(|error| self.not_admitted(&error))?;
         let printed = statement.sql().to_owned();
         // Ask only for the columns that count: a wide file is then not read whole. The wrapped query passes the same admission.
-        let statement = statement::admit(&question.narrowed(&printed, &subject), relations).unwrap_or(statement);
+        let statement =
+            statement::admit(&question.narrowed(&printed, &subject), dialect, relations).unwrap_or(statement);
         let mut stream = self.start(connection, statement, Vec::new()).await?;
         let mut tabulation =
             Tabulation::new(question, stream.schema(), &subject, self.limits.groups, self.limits.group_subjects)

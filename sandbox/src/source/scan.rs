@@ -3,7 +3,7 @@
 use super::form::Form;
 use super::printed::{MEANT_COLUMNS, Printed, Token};
 use super::subjects;
-use crate::database::{Database, DatabaseError, Relation};
+use crate::database::{DatabaseError, Relation, Session};
 use crate::statement;
 use crate::value::{Batch, ColumnInfo};
 use std::hash::RandomState;
@@ -26,16 +26,16 @@ struct Meeting {
 }
 
 /// Reads every personal relation; `false` where something was not read to its end.
-pub(super) async fn all(printed: &mut Printed, databases: &[Arc<dyn Database>], until: Instant) -> bool {
+pub(super) async fn all(printed: &mut Printed, sessions: &[Arc<dyn Session>], until: Instant) -> bool {
     if !printed.may_have_keys() && !printed.may_have_copies() {
         return true;
     }
     let mut complete = true;
     let mut scan = Scan::new(printed, until);
-    for (dataset, database) in (0..).zip(databases) {
-        for relation in database.relations() {
+    for (dataset, session) in (0..).zip(sessions) {
+        for relation in session.relations() {
             if let Some(subject) = &relation.subject {
-                let read = scan.relation(&**database, dataset, relation, subject).await;
+                let read = scan.relation(&**session, dataset, relation, subject).await;
                 complete &= matches!(read, Ok(true));
             }
         }
@@ -64,7 +64,7 @@ impl<'a> Scan<'a> {
     /// Reads one relation; `false` where it was not read to its end.
     async fn relation(
         &mut self,
-        database: &dyn Database,
+        session: &dyn Session,
         dataset: u64,
         relation: &Relation,
         subject: &str,
@@ -72,8 +72,8 @@ impl<'a> Scan<'a> {
         let quoted = |name: &str| format!("\"{}\"", name.replace('"', "\"\""));
         let columns = if self.printed.may_have_copies() { "*".to_owned() } else { quoted(subject) };
         let sql = format!("SELECT {columns} FROM {}", quoted(&relation.name));
-        let Ok(statement) = statement::admit(&sql, database.relations()) else { return Ok(false) };
-        let mut rows = database.query(&statement, &[]).await?;
+        let Ok(statement) = statement::admit(&sql, session.dialect(), session.relations()) else { return Ok(false) };
+        let mut rows = session.query(&statement, &[]).await?;
         let schema = rows.schema().to_vec();
         let Some(subject) = schema.iter().position(|column| column.name == subject) else { return Ok(false) };
         let named = self.named(&schema);

@@ -1,7 +1,9 @@
 //! Outputs of every kind against real files in the real engine: what is found, what is not, and where it stops.
 
 use super::*;
+use crate::database::Database as _;
 use crate::database::datafusion::{DataFusionDatabase, Options};
+use futures::FutureExt as _;
 use std::fmt::Write as _;
 use std::fs;
 use tempfile::TempDir;
@@ -9,17 +11,18 @@ use tempfile::TempDir;
 /// 1,000 persons with small keys and one admission each, and a register of 200 with keys of ten digits.
 struct Hospital {
     folder: TempDir,
-    databases: Vec<Arc<dyn Database>>,
+    sessions: Vec<Arc<dyn Session>>,
 }
 
-fn database(folder: &TempDir, tables: &[&str], subject: &str) -> Arc<dyn Database> {
+fn session(folder: &TempDir, tables: &[&str], subject: &str) -> Arc<dyn Session> {
     let options = Options {
         directory: folder.path().into(),
         tables: tables.iter().map(|table| (*table).to_owned()).collect(),
         subject: Some(subject.into()),
         ..Options::default()
     };
-    Arc::new(DataFusionDatabase::open(options).unwrap())
+    let begun = DataFusionDatabase::open(options).unwrap().begin(Duration::MAX).now_or_never();
+    begun.unwrap().unwrap()
 }
 
 /// Birth, month, weight, postcode and day of admission of a person.
@@ -46,11 +49,9 @@ impl Hospital {
         fs::write(folder.path().join("person.csv"), persons).unwrap();
         fs::write(folder.path().join("register.csv"), register).unwrap();
         fs::write(folder.path().join("concept.csv"), concepts).unwrap();
-        let databases = vec![
-            database(&folder, &["person", "concept"], "person_id"),
-            database(&folder, &["register"], "nhs_number"),
-        ];
-        Self { folder, databases }
+        let sessions =
+            vec![session(&folder, &["person", "concept"], "person_id"), session(&folder, &["register"], "nhs_number")];
+        Self { folder, sessions }
     }
 
     async fn compare_until(&self, outputs: &[&[u8]], until: Instant) -> Vec<SourceFacts> {
@@ -62,7 +63,7 @@ impl Hospital {
             }
         };
         let mut outputs: Vec<Output> = outputs.iter().map(output).collect();
-        let read = Read { databases: self.databases.clone(), rows: 7, subjects: 3 };
+        let read = Read { sessions: self.sessions.clone(), rows: 7, subjects: 3 };
         let mut comparison = Comparison::new(&outputs, read);
         comparison.run(until).await;
         comparison.finish(&mut outputs);
@@ -153,8 +154,8 @@ async fn what_many_persons_share_is_a_group() {
     }
     writeln!(csv, "119,north 4,ward 4,2004").unwrap();
     fs::write(folder.path().join("stay.csv"), csv).unwrap();
-    let databases = vec![database(&folder, &["stay"], "person_id")];
-    let hospital = Hospital { folder, databases };
+    let sessions = vec![session(&folder, &["stay"], "person_id")];
+    let hospital = Hospital { folder, sessions };
     let groups: String = (0..5).map(|ward| format!("north {ward},ward {ward},{}\n", 2_000 + ward)).collect();
     assert_eq!(hospital.compare(&format!("region,ward,year\n{groups}")).await.equal_rows, 1);
 }

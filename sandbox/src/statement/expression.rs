@@ -181,7 +181,7 @@ impl Walk<'_> {
         let Function { name, uses_odbc_syntax, parameters, args, filter, null_treatment: _, over, within_group } =
             function;
         let name = single(name).map(folded).ok_or_else(|| denied("a qualified function name"))?;
-        if !function::is_allowed(&name) {
+        if !function::is_allowed(self.dialect, &name) {
             return Err(denied(format!("the function \"{name}\"")));
         }
         if *uses_odbc_syntax || !matches!(parameters, FunctionArguments::None) {

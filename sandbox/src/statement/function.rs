@@ -1,6 +1,8 @@
 //! The functions that a query may call. What is not listed does not exist: no clock, no randomness, no files, no settings,
 //! and nothing that makes a long text from a short one.
 
+use super::Dialect;
+
 /// Functions over the rows of a group; also allowed over a window.
 const AGGREGATES: &[&str] = &[
     "approx_distinct",
@@ -150,6 +152,8 @@ pub(super) fn reads_many_rows(name: &str) -> bool {
 }
 
 /// Whether `name` (lower case) may be called at all.
-pub(crate) fn is_allowed(name: &str) -> bool {
-    reads_many_rows(name) || SCALARS.contains(&name)
+pub(crate) fn is_allowed(dialect: Dialect, name: &str) -> bool {
+    match dialect {
+        Dialect::DataFusion => reads_many_rows(name) || SCALARS.contains(&name),
+    }
 }

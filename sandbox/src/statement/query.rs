@@ -1,7 +1,7 @@
 //! Walks a query and denies every clause, table and set operation that is not known to be harmless.
 
 use super::grammar::too_deep;
-use super::{MAX_COLUMNS, MAX_DEPTH, MAX_JOINS, MAX_PARAMETERS, StatementError, denied};
+use super::{Dialect, MAX_COLUMNS, MAX_DEPTH, MAX_JOINS, MAX_PARAMETERS, StatementError, denied};
 use crate::database::Relation;
 use sqlparser::ast::{
     Cte, Distinct, GroupByExpr, Ident, Join, JoinConstraint, JoinOperator, LimitClause, ObjectName, ObjectNamePart,
@@ -20,8 +20,9 @@ pub(super) struct Seen {
 }
 
 /// Checks a whole query.
-pub(super) fn check(query: &Query, relations: &[Relation]) -> Result<Seen, StatementError> {
+pub(super) fn check(query: &Query, dialect: Dialect, relations: &[Relation]) -> Result<Seen, StatementError> {
     let mut walk = Walk {
+        dialect,
         granted: relations,
         common: Vec::new(),
         relations: BTreeSet::new(),
@@ -59,6 +60,7 @@ pub(super) fn single(name: &ObjectName) -> Option<&Ident> {
 
 /// A walk over a query's tree: where it is and what it has counted.
 pub(super) struct Walk<'a> {
+    pub(super) dialect: Dialect,
     granted: &'a [Relation],
     /// The names of the common table expressions in scope.
     common: Vec<String>,

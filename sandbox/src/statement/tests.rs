@@ -69,11 +69,11 @@ fn usual_queries_are_admitted_and_printed_from_the_tree() {
         ("select \"person_id\" as \"The Person\" from \"person\"", ""),
     ];
     for (sql, printed) in cases {
-        let statement = admit(sql, &relations()).unwrap_or_else(|error| panic!("{sql}: {error}"));
+        let statement = admit(sql, Dialect::DataFusion, &relations()).unwrap_or_else(|error| panic!("{sql}: {error}"));
         if !printed.is_empty() {
             assert_eq!(statement.sql(), printed);
         }
-        assert_eq!(admit(statement.sql(), &relations()).unwrap(), statement, "{sql}");
+        assert_eq!(admit(statement.sql(), Dialect::DataFusion, &relations()).unwrap(), statement, "{sql}");
     }
 }
 
@@ -81,6 +81,7 @@ fn usual_queries_are_admitted_and_printed_from_the_tree() {
 fn a_statement_tells_its_relations_and_parameters_and_no_text_in_debug() {
     let statement = admit(
         "select 1 from visit_occurrence v join person on person.person_id = v.person_id where v.person_id > $2 + $1",
+        Dialect::DataFusion,
         &relations(),
     )
     .unwrap();
@@ -290,9 +291,10 @@ pub(crate) const HOSTILE: &[&str] = &[
 
 #[test]
 fn threats_49_to_57_hostile_statements_are_denied() {
-    let admitted = HOSTILE.iter().filter(|sql| admit(sql, &relations()).is_ok()).collect::<Vec<_>>();
+    let admitted =
+        HOSTILE.iter().filter(|sql| admit(sql, Dialect::DataFusion, &relations()).is_ok()).collect::<Vec<_>>();
     assert!(admitted.is_empty(), "admitted: {admitted:#?}");
-    assert!(admit("select count(*) from person", &relations()).is_ok());
+    assert!(admit("select count(*) from person", Dialect::DataFusion, &relations()).is_ok());
 }
 
 #[test]
@@ -305,7 +307,7 @@ fn a_denial_says_which_kind_it_is() {
         ("select Now()", denied("the function \"now\"")),
     ];
     for (sql, error) in cases {
-        assert_eq!(admit(sql, &relations()), Err(error), "{sql}");
+        assert_eq!(admit(sql, Dialect::DataFusion, &relations()), Err(error), "{sql}");
     }
 }
 
@@ -350,7 +352,7 @@ fn threat_57_texts_that_would_exhaust_the_parser_end_at_once() {
     for sql in cases {
         let start = std::time::Instant::now();
         let head = sql.chars().take(60).collect::<String>();
-        assert!(admit(&sql, &relations()).is_err(), "{head}");
+        assert!(admit(&sql, Dialect::DataFusion, &relations()).is_err(), "{head}");
         assert!(start.elapsed().as_secs() < 10, "{head} took {:?}", start.elapsed());
     }
     for sql in [
@@ -358,7 +360,7 @@ fn threat_57_texts_that_would_exhaust_the_parser_end_at_once() {
         format!("select 1{}", " union all select 1".repeat(60)),
         format!("select 1 where 1 in ({}1)", "1,".repeat(999)),
     ] {
-        assert!(admit(&sql, &relations()).is_ok(), "{}", sql.chars().take(60).collect::<String>());
+        assert!(admit(&sql, Dialect::DataFusion, &relations()).is_ok(), "{}", sql.chars().take(60).collect::<String>());
     }
 }
 
@@ -385,7 +387,8 @@ fn a_witnessed_relation_carries_its_subject() {
         ("select a.person_id, b.year_of_birth from person a join person b on b.person_id = a.person_id", "person_id"),
     ];
     for (sql, subject) in cases {
-        let witnessed = admit_witnessed(sql, &relations()).unwrap_or_else(|error| panic!("{sql}: {error}"));
+        let witnessed =
+            admit_witnessed(sql, Dialect::DataFusion, &relations()).unwrap_or_else(|error| panic!("{sql}: {error}"));
         assert_eq!(witnessed.subject, subject, "{sql}");
     }
 }
@@ -487,7 +490,8 @@ fn no_query_can_forge_the_subject_of_its_rows() {
         "select person_id from person limit 1",
         "select person_id from person offset 1",
     ];
-    let admitted = cases.iter().filter(|sql| admit_witnessed(sql, &relations()).is_ok()).collect::<Vec<_>>();
+    let admitted =
+        cases.iter().filter(|sql| admit_witnessed(sql, Dialect::DataFusion, &relations()).is_ok()).collect::<Vec<_>>();
     assert!(admitted.is_empty(), "admitted: {admitted:#?}");
 }
 
@@ -539,8 +543,8 @@ proptest! {
     #[test]
     fn the_print_of_an_admitted_query_is_a_fixed_point(columns in prop::collection::vec(expressions(), 1..4), filter in expressions()) {
         let sql = format!("select {} from person as p where {filter} order by 1 limit 5", columns.join(", "));
-        match admit(&sql, &relations()) {
-            Ok(statement) => prop_assert_eq!(admit(statement.sql(), &relations()).unwrap(), statement),
+        match admit(&sql, Dialect::DataFusion, &relations()) {
+            Ok(statement) => prop_assert_eq!(admit(statement.sql(), Dialect::DataFusion, &relations()).unwrap(), statement),
             Err(error) => prop_assert!(
                 matches!(&error, StatementError::Denied(what) if what.contains("deeper") || what.contains("gaps") || what.contains("print")),
                 "{}: {}", sql, error
@@ -551,9 +555,9 @@ proptest! {
     /// No text makes admission panic, and nothing that it lets through names a relation that is not granted.
     #[test]
     fn no_text_breaks_admission(text in "(select|from|where|person|death|visit_occurrence|with|union|as|join|on|lateral|count|\\(|\\)|,|;|\\*|'|\"|\\$1|--|/\\*|\\*/|[a-z]| |=|1){0,40}") {
-        if let Ok(statement) = admit(&text, &relations()) {
+        if let Ok(statement) = admit(&text, Dialect::DataFusion, &relations()) {
             prop_assert!(statement.relations().iter().all(|name| relations().iter().any(|relation| relation.name == *name)));
         }
-        let _ = admit_witnessed(&text, &relations());
+        let _ = admit_witnessed(&text, Dialect::DataFusion, &relations());
     }
 }

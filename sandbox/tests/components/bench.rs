@@ -1,7 +1,7 @@
 //! The data of these tests, and a run of a component over it.
 
-use sandbox::database::Database;
 use sandbox::database::datafusion::{DataFusionDatabase, Options};
+use sandbox::database::{Database as _, Session};
 use sandbox::engine::{Engine, Metering};
 use sandbox::limits::Limits;
 use sandbox::output::{Content, DeclaredOutput, Outputs};
@@ -11,6 +11,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::watch;
 
 pub(crate) const SQL: &[u8] = include_bytes!("../../components/prebuilt/sql.wasm");
@@ -77,20 +78,21 @@ fn write(folder: &Path) {
 /// An engine and three datasets for the length of one test.
 pub(crate) struct Bench {
     engine: Engine,
-    omop: Arc<dyn Database>,
-    survey: Arc<dyn Database>,
-    register: Arc<dyn Database>,
+    omop: Arc<dyn Session>,
+    survey: Arc<dyn Session>,
+    register: Arc<dyn Session>,
     _folder: tempfile::TempDir,
 }
 
-async fn open(folder: &Path, tables: &[&str], subject: &str) -> Arc<dyn Database> {
+async fn open(folder: &Path, tables: &[&str], subject: &str) -> Arc<dyn Session> {
     let options = Options {
         directory: folder.to_owned(),
         tables: tables.iter().map(|name| (*name).into()).collect(),
         subject: Some(subject.into()),
         ..Options::default()
     };
-    Arc::new(tokio::task::spawn_blocking(|| DataFusionDatabase::open(options)).await.unwrap().unwrap())
+    let database = tokio::task::spawn_blocking(|| DataFusionDatabase::open(options)).await.unwrap().unwrap();
+    database.begin(Duration::from_secs(600)).await.unwrap()
 }
 
 impl Bench {

@@ -2,7 +2,7 @@
 
 use super::stop::{Unwanted, stoppable};
 use super::{DatabaseError, OpenError, QueryError, Reading, Table};
-use crate::statement::{STACK_BYTES, Statement, is_allowed_function, parse};
+use crate::statement::{Dialect, STACK_BYTES, Statement, is_allowed_function, parse};
 use datafusion::arrow::array::RecordBatch;
 use datafusion::arrow::datatypes::SchemaRef;
 use datafusion::catalog::TableProvider;
@@ -188,7 +188,8 @@ async fn plan(
 
 /// Whether a function of the engine is one that a statement may call, under any of its names.
 fn is_listed(name: &str, aliases: &[String]) -> bool {
-    is_allowed_function(name) || aliases.iter().any(|alias| is_allowed_function(alias))
+    let is_allowed = |name| is_allowed_function(Dialect::DataFusion, name);
+    is_allowed(name) || aliases.iter().any(|alias| is_allowed(alias))
 }
 
 /// What the engine reads a table with.

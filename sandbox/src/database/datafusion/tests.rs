@@ -16,6 +16,9 @@ use std::path::Path;
 use std::sync::Arc;
 use tempfile::TempDir;
 
+/// How long a task may last.
+const MOST: Duration = Duration::from_secs(600);
+
 fn folder(files: &[(&str, &[u8])]) -> TempDir {
     let folder = tempfile::tempdir().unwrap();
     for (name, content) in files {
@@ -39,8 +42,9 @@ async fn batches(
     sql: &str,
     parameters: &[Value],
 ) -> Result<(Vec<ColumnInfo>, Vec<Batch>), DatabaseError> {
-    let statement = admit(sql, database.relations()).unwrap_or_else(|error| panic!("{sql}: {error}"));
-    let mut rows = database.query(&statement, parameters).await?;
+    let statement =
+        admit(sql, Dialect::DataFusion, database.relations()).unwrap_or_else(|error| panic!("{sql}: {error}"));
+    let mut rows = database.begin(MOST).await?.query(&statement, parameters).await?;
     let mut batches = Vec::new();
     while let Some(batch) = rows.next().await? {
         assert!(batch.rows > 0);
@@ -307,7 +311,7 @@ fn the_subject_is_named_only_where_the_column_is() {
         .map(|relation| (relation.name.as_str(), relation.subject.as_deref()))
         .collect::<Vec<_>>();
     assert_eq!(seen, [("person", Some("person_id")), ("concept", None)]);
-    assert!(admit("select * from death", database.relations()).is_err());
+    assert!(admit("select * from death", Dialect::DataFusion, database.relations()).is_err());
 }
 
 fn write_parquet(path: &Path, batch: &RecordBatch) {
@@ -476,9 +480,9 @@ async fn what_a_witnessed_relation_gives_has_its_subject_once() {
         ),
     ];
     for (sql, rows) in cases {
-        let witnessed = crate::statement::admit_witnessed(sql, database.relations())
+        let witnessed = crate::statement::admit_witnessed(sql, Dialect::DataFusion, database.relations())
             .unwrap_or_else(|error| panic!("{sql}: {error}"));
-        let mut running = database.query(&witnessed.statement, &[]).await.unwrap();
+        let mut running = database.begin(MOST).await.unwrap().query(&witnessed.statement, &[]).await.unwrap();
         let named = running.schema().iter().filter(|column| column.name == witnessed.subject).count();
         assert_eq!(named, 1, "{sql}");
         while running.next().await.unwrap().is_some() {}

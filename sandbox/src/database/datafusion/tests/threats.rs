@@ -9,10 +9,10 @@ async fn threats_49_to_57_the_dataset_works_after_every_hostile_statement() {
     let folder = folder(&[("person.csv", b"person_id\n1\n2\n")]);
     let database = open(folder.path(), &["person"]).unwrap();
     for sql in HOSTILE {
-        assert!(admit(sql, database.relations()).is_err(), "{sql}");
+        assert!(admit(sql, Dialect::DataFusion, database.relations()).is_err(), "{sql}");
     }
     // the engine by itself does not know what the parser denies either
-    let state = database.session.context().state();
+    let state = database.0.session.context().state();
     for sql in [
         "select now()",
         "select random()",
@@ -108,9 +108,10 @@ async fn threat_59_a_dataset_that_changes_says_so() {
     let folder = folder(&[("t.csv", b"id\n1\n2\n")]);
     let database = open(folder.path(), &["t"]).unwrap();
     let other = open(folder.path(), &["t"]).unwrap();
-    assert_eq!(database.snapshot(), other.snapshot());
-    let statement = admit("select id from t", database.relations()).unwrap();
-    let mut running = database.query(&statement, &[]).await.unwrap();
+    let session = database.begin(MOST).await.unwrap();
+    assert_eq!(session.snapshot(), other.begin(MOST).await.unwrap().snapshot());
+    let statement = admit("select id from t", Dialect::DataFusion, database.relations()).unwrap();
+    let mut running = session.query(&statement, &[]).await.unwrap();
     fs::write(folder.path().join("t.csv"), b"id\n1\n3\n4\n").unwrap();
     let mut ended = Ok(None);
     for _ in 0..3 {
@@ -120,11 +121,12 @@ async fn threat_59_a_dataset_that_changes_says_so() {
         }
     }
     assert!(matches!(ended, Err(DatabaseError::Failed(_))), "a running query notices at its end");
-    let error = lines(&database, "select id from t", &[]).await.unwrap_err();
+    assert!(database.begin(MOST).await.is_err(), "no further task begins");
+    let error = session.query(&statement, &[]).await.err().unwrap();
     let source = std::error::Error::source(&error).unwrap().to_string();
     assert!(source.contains("changed since it was opened"), "{source}");
     let now = open(folder.path(), &["t"]).unwrap();
-    assert_ne!(database.snapshot(), now.snapshot());
+    assert_ne!(session.snapshot(), now.begin(MOST).await.unwrap().snapshot());
     assert_eq!(lines(&now, "select count(*) from t", &[]).await.unwrap(), ["3"]);
 }
 
