@@ -4,6 +4,7 @@ use crate::record::attestation::Attestation;
 use crate::record::cancellation::Cancellation;
 use crate::record::checkpoint::{Checkpoint, Cosignature};
 use crate::record::comment::Comment;
+use crate::record::dataset::Dataset;
 use crate::record::grant::Grant;
 use crate::record::key_record::{HolderKind, KeyRecord};
 use crate::record::phase::Phase;
@@ -137,6 +138,8 @@ statement! {
     StandingApproval,
     /// A TRE that goes on from a backup.
     Recovery,
+    /// What a TRE publishes of a dataset.
+    Dataset,
     /// A word about a task under review.
     Comment,
     /// What a TRE's log holds.
@@ -235,6 +238,9 @@ pub fn receive(bytes: &[u8], roster: &Roster, now: u64) -> Result<Statement, Ver
             .map(Statement::Release),
         Kind::StandingApproval => known(&signed, bytes, roster).map(Statement::StandingApproval),
         Kind::Recovery => known(&signed, bytes, roster).map(Statement::Recovery),
+        Kind::Dataset => known(&signed, bytes, roster)
+            .and_then(|statement| by_tre(statement, |dataset: &Dataset| &dataset.tre))
+            .map(Statement::Dataset),
         Kind::Comment => known(&signed, bytes, roster).map(Statement::Comment),
         Kind::Checkpoint => known(&signed, bytes, roster)
             .and_then(|statement| by_tre(statement, |checkpoint: &Checkpoint| &checkpoint.tre))
@@ -288,8 +294,11 @@ fn known<T: Payload>(signed: &Signed, bytes: &[u8], roster: &Roster) -> Result<V
     if signer.is_some() && roster.is_key_revoked(&signed.key(), signed.claims().issued) {
         return Err(Verdict::Ignore(Ignored::RevokedKey));
     }
-    let by_person = !matches!(T::KIND, Kind::Phase | Kind::Run | Kind::Release | Kind::Checkpoint | Kind::Cosignature);
-    if signer.as_ref().is_some_and(|signer| (signer.kind == HolderKind::Person) != by_person) {
+    let by_node = matches!(
+        T::KIND,
+        Kind::Dataset | Kind::Phase | Kind::Run | Kind::Release | Kind::Checkpoint | Kind::Cosignature
+    );
+    if signer.as_ref().is_some_and(|signer| (signer.kind == HolderKind::Person) == by_node) {
         return Err(Verdict::Reject(Rejected::WrongSigner));
     }
     verify(signed, bytes, roster.network(), signer)

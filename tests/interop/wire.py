@@ -112,6 +112,11 @@ def text(limit=None, controls=False):
     return check
 
 
+def identifier(value):
+    text(63)(value)
+    need(value != "" and "\n" not in value, "a name of a relation or column that is empty or has several lines")
+
+
 def some_text(limit):
     def check(value):
         text(limit)(value)
@@ -243,6 +248,7 @@ REFUSALS = {
     "component-unusable": "the component asks for more than the analysis world offers, or is not a component",
     "busy": "too many tasks wait at this TRE; try again later",
 }
+COLUMN_TYPES = ("boolean", "int64", "float64", "decimal", "text", "bytes", "date", "timestamp")
 PHASES = {"received": 0, "admitted": 1, "running": 2, "held": 3, "refused": 4, "failed": 4, "withheld": 4, "released": 4, "cancelled": 4}
 
 
@@ -288,6 +294,16 @@ def release_rules(body):
 def comment_rules(body):
     need(not body["question"] or body["to"] == "members", "a question that the submitter may not read")
     need(not (body["question"] and body["answers"] is not None), "an answer that is a question")
+
+
+def dataset_rules(body):
+    relations = body["schema"]["relations"] if body["schema"] else []
+    names = [relation["name"].encode() for relation in relations]
+    need(all(a < b for a, b in zip(names, names[1:])), "relations out of order, or one twice")
+    for relation in relations:
+        columns = {column["name"] for column in relation["columns"]}
+        need(len(columns) == len(relation["columns"]), "a column stands twice")
+        need(relation["subject"] is None or relation["subject"] in columns, "a subject that is no column")
 
 
 def checkpoint_rules(body):
@@ -399,6 +415,32 @@ KINDS = {
         lambda body: body["tre"],
         DECADE,
         "person",
+    ),
+    "dataset": Kind(
+        record(
+            tre=name,
+            name=name,
+            version=uint(1),
+            schema=maybe(
+                record(
+                    dialect=name,
+                    relations=array(
+                        record(
+                            name=identifier,
+                            subject=maybe(text()),
+                            columns=array(record(name=identifier, type=word(*COLUMN_TYPES), nullable=boolean), 1, 1_000),
+                        ),
+                        0,
+                        1_000,
+                    ),
+                    left_out=count,
+                )
+            ),
+        ),
+        lambda body: body["name"],
+        DECADE,
+        "tre",
+        dataset_rules,
     ),
     "submission": Kind(
         record(

@@ -42,6 +42,7 @@ impl Node {
             }
         }
         self.start_waiting(now, step);
+        self.publish_datasets(now, step);
         self.report(step);
         self.checkpoint_log(uncovered, now, step);
     }

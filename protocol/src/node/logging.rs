@@ -203,6 +203,7 @@ impl Node {
             | Statement::Revocation(_)
             | Statement::Status(_)
             | Statement::Project(_)
+            | Statement::Dataset(_)
             | Statement::Checkpoint(_)
             | Statement::Cosignature(_) => false,
         };

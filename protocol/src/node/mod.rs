@@ -3,6 +3,7 @@
 //! [`Node::handle`] decides. The shell commits the [`Record`]s, **then** performs the [`Effect`]s, and feeds what comes of them back as
 //! further [`Input`]s. After a crash [`Node::replay`] rebuilds the node from its records and [`Node::resume`] says what is outstanding.
 
+mod datasets;
 mod decide;
 mod logging;
 mod replay;
@@ -18,12 +19,14 @@ use crate::lifecycle::Phase;
 use crate::record::Kind;
 use crate::record::cancellation::Cancellation;
 use crate::record::comment::Readers;
+use crate::record::dataset::Dataset;
 use crate::record::standing_approval::StandingApproval;
 use crate::record::submission::TaskId;
 use crate::safes::Tre;
 use crate::safes::admission::ComponentFacts;
 use crate::trust::roster::Roster;
 use crate::wire::id::{Digest, NetworkId, StatementId};
+use datasets::Offer;
 use logging::Logs;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -56,6 +59,9 @@ pub struct Node {
     /// How many tasks each standing approval, by the digest of its payload, has released on which day (days since 1970).
     standing_used: BTreeMap<(Digest, u64), u64>,
     logs: Logs,
+    /// The newest word of each TRE about each of its datasets.
+    datasets: BTreeMap<(String, String), Verified<Dataset>>,
+    offer: Offer,
 }
 
 /// The most signatures under standing approvals of one person that are kept.
@@ -82,6 +88,8 @@ impl Node {
             standing: Vec::new(),
             standing_used: BTreeMap::new(),
             logs: Logs::default(),
+            datasets: BTreeMap::new(),
+            offer: Offer::default(),
         }
     }
 
@@ -162,6 +170,7 @@ impl Node {
             Input::Held { held, run } => self.on_held(&held, run, now, &mut step),
             Input::Failed { task, code } => self.on_failed(task, &code, now, &mut step),
             Input::Rechecked { task, checks, passes } => self.on_rechecked(task, checks, passes, &mut step),
+            Input::Schemas(schemas) => self.on_schemas(schemas),
             Input::CaughtUp => self.caught_up(),
             Input::Tick => {}
         }
@@ -181,6 +190,11 @@ impl Node {
         }
         if let Statement::Checkpoint(checkpoint) = &statement
             && self.repeats(checkpoint.payload())
+        {
+            return;
+        }
+        if let Statement::Dataset(dataset) = &statement
+            && self.is_superseded(dataset)
         {
             return;
         }
@@ -289,6 +303,10 @@ impl Node {
                 }
                 false
             }
+            Statement::Dataset(dataset) => {
+                self.take_dataset(dataset);
+                false
+            }
             Statement::Recovery(recovery) => {
                 self.take_recovery(recovery, at);
                 false
@@ -348,6 +366,7 @@ fn spoken_of(statement: &Statement) -> Option<TaskId> {
         Statement::Comment(comment) => Some(comment.payload().task),
         Statement::StandingApproval(_)
         | Statement::Recovery(_)
+        | Statement::Dataset(_)
         | Statement::Checkpoint(_)
         | Statement::Cosignature(_)
         | Statement::Root(_)

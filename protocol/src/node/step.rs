@@ -4,6 +4,7 @@ use crate::ingress::{Statement, Verified};
 use crate::lifecycle::Phase;
 use crate::record::attestation::ReportSummary;
 use crate::record::checkpoint::{Checkpoint, Cosignature};
+use crate::record::dataset::{Dataset, Schema};
 use crate::record::release::Logged;
 use crate::record::run::Run;
 use crate::record::submission::TaskId;
@@ -13,7 +14,7 @@ use crate::safes::refusal::Refusal;
 use crate::tre::Release;
 use crate::wire::id::Digest;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// Something that happened outside.
@@ -52,6 +53,8 @@ pub enum Input {
         /// Whether every rule passes on evidence of the host's own.
         passes: bool,
     },
+    /// What this TRE publishes of its datasets from now on, by their names. What it does not name any more is taken back.
+    Schemas(BTreeMap<String, Schema>),
     /// A member has told everything that it holds: what this node's log may have lost is known.
     CaughtUp,
     /// Time passed.
@@ -162,6 +165,8 @@ pub enum Effect {
     Checkpoint(Box<Checkpoint>),
     /// Cosign a checkpoint of another TRE.
     Cosign(Cosignature),
+    /// Sign what this TRE publishes of a dataset.
+    Publish(Box<Dataset>),
     /// Sign a phase statement.
     Report(Report),
     /// Who may connect may have changed.

@@ -23,6 +23,8 @@ pub enum Kind {
     StandingApproval,
     /// A TRE that goes on from a backup.
     Recovery,
+    /// What a TRE publishes of a dataset: names and types.
+    Dataset,
     /// A researcher's task.
     Submission,
     /// A task called back.
@@ -45,7 +47,7 @@ pub enum Kind {
 
 impl Kind {
     /// Every kind, in the order in which a newcomer should receive them: each needs only earlier ones to be understood.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::Root,
         Self::KeyRecord,
         Self::Grant,
@@ -54,6 +56,7 @@ impl Kind {
         Self::Project,
         Self::StandingApproval,
         Self::Recovery,
+        Self::Dataset,
         Self::Submission,
         Self::Cancellation,
         Self::Comment,
@@ -83,6 +86,7 @@ impl Kind {
             Self::Release => "release",
             Self::StandingApproval => "standing-approval",
             Self::Recovery => "recovery",
+            Self::Dataset => "dataset",
             Self::Comment => "comment",
             Self::Checkpoint => "checkpoint",
             Self::Cosignature => "cosignature",
@@ -113,6 +117,7 @@ impl Kind {
             | Self::Project
             | Self::StandingApproval
             | Self::Recovery
+            | Self::Dataset
             | Self::Submission
             | Self::Cancellation => true,
             Self::Comment

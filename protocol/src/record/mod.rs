@@ -5,6 +5,7 @@ pub mod cancellation;
 pub mod checkpoint;
 pub mod comment;
 pub mod commitment;
+pub mod dataset;
 pub mod grant;
 pub mod key_record;
 pub mod kind;

@@ -4,6 +4,7 @@
 
 mod admission;
 mod authority;
+mod datasets;
 mod exported;
 mod flips;
 mod log;

@@ -80,6 +80,7 @@ impl Shell {
                 | Effect::Stop(_)
                 | Effect::Recheck(_)
                 | Effect::Cosign(_)
+                | Effect::Publish(_)
                 | Effect::Members => {}
             }
         }

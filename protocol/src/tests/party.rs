@@ -116,6 +116,10 @@ impl Party {
                     let bytes = world.sign(&cosignature, self.name, now, LONG);
                     self.hear(world, &bytes, now);
                 }
+                Effect::Publish(dataset) => {
+                    let bytes = world.sign(dataset.as_ref(), self.name, now, LONG);
+                    self.hear(world, &bytes, now);
+                }
                 Effect::Execute(admission) => self.started.push(admission.task()),
                 Effect::Obtain(_) | Effect::Stop(_) | Effect::Recheck(_) | Effect::Members => {}
             }

@@ -14,6 +14,7 @@ use crate::record::Kind;
 use crate::record::cancellation::Cancellation;
 use crate::record::checkpoint::{Checkpoint, Cosignature};
 use crate::record::comment::{Comment, Readers};
+use crate::record::dataset::{Column, ColumnType, Dataset, Relation, Schema};
 use crate::record::recovery::Recovery;
 use crate::record::release::{Logged, Release};
 use crate::record::standing_approval::StandingApproval;
@@ -91,6 +92,7 @@ fn make() -> (World, Vec<Sample>) {
         reason: "the disk failed".to_owned(),
     };
     world.say(&recovery, "olga", NOW);
+    world.say(&dataset(), "north", NOW);
     let comment = Comment {
         task: submission.id(),
         tre: "north".to_owned(),
@@ -132,6 +134,31 @@ fn make() -> (World, Vec<Sample>) {
     };
     let samples = Kind::ALL.map(sample).into();
     (world, samples)
+}
+
+/// What `north` publishes of its one dataset.
+pub(super) fn dataset() -> Dataset {
+    let column = |name: &str, ty, nullable| Column { name: name.to_owned(), ty, nullable };
+    let concept = Relation {
+        name: "concept".to_owned(),
+        subject: None,
+        columns: vec![column("concept_id", ColumnType::Int64, false), column("concept_name", ColumnType::Text, true)],
+    };
+    let person = Relation {
+        name: "person".to_owned(),
+        subject: Some("person_id".to_owned()),
+        columns: vec![
+            column("person_id", ColumnType::Int64, false),
+            column("birth_datetime", ColumnType::Timestamp, true),
+            column("weight", ColumnType::Decimal, true),
+        ],
+    };
+    Dataset {
+        tre: "north".to_owned(),
+        name: "omop".to_owned(),
+        version: 1,
+        schema: Some(Schema { dialect: "datafusion".to_owned(), relations: vec![concept, person], left_out: 2 }),
+    }
 }
 
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]

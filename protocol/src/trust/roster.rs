@@ -173,6 +173,7 @@ impl Roster {
             | Statement::Release(_)
             | Statement::StandingApproval(_)
             | Statement::Recovery(_)
+            | Statement::Dataset(_)
             | Statement::Comment(_)
             | Statement::Checkpoint(_)
             | Statement::Cosignature(_) => {}
