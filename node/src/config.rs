@@ -11,6 +11,7 @@ use protocol::record::key_record::HolderKind;
 use protocol::safes::tre::Tre;
 use protocol::wire::id::NetworkId;
 use serde::Deserialize;
+use std::collections::BTreeSet;
 use std::fs;
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
@@ -112,6 +113,10 @@ pub struct Dataset {
     pub subject: String,
     /// The tables that tasks may read; any other file of the folder does not exist for them.
     pub tables: Vec<String>,
+    /// Whether every member may know the names and types of its tables and columns. Nothing says more than a person has decided to say: a
+    /// table's name alone can tell what people here suffer from.
+    #[serde(default)]
+    pub publish_schema: bool,
 }
 
 /// What a task may use. Each field has a default, which [`Limits::default`] states.
@@ -266,6 +271,13 @@ impl Config {
     #[must_use]
     pub fn door_socket(&self) -> PathBuf {
         self.door.socket.clone().unwrap_or_else(|| self.state.join("door.sock"))
+    }
+
+    /// The datasets of which the operator lets every member know what they look like.
+    #[must_use]
+    pub fn published(&self) -> BTreeSet<String> {
+        let shown = self.datasets.iter().filter(|dataset| dataset.publish_schema);
+        shown.map(|dataset| dataset.name.clone()).collect()
     }
 
     /// What the TRE says about itself. A hub has no data and no data owners, so that nothing runs on it.

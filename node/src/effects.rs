@@ -123,6 +123,7 @@ impl Effects {
             // Coarse: when a log grew is not for everyone to know to the second.
             Effect::Checkpoint(checkpoint) => self.say(*checkpoint, "checkpoint", coarse(now())),
             Effect::Cosign(cosignature) => self.say(cosignature, "cosignature", now()),
+            Effect::Publish(dataset) => self.say(*dataset, "dataset", now()),
             Effect::Report(report) => self.report(report),
             Effect::Members => {
                 self.members.send_replace(admitted(core, &self.dialled, now()));

@@ -199,7 +199,8 @@ impl Execution {
         let (admission, ledger) = (admission.clone(), self.ledger.clone());
         let checked = tokio::task::spawn_blocking(move || {
             let each = outputs.outputs.into_iter();
-            let produced = each.map(|output| (output.name, produced(output.content, &ledger))).collect();
+            let hash = |dataset: &str, subject: &[u8]| ledger.hash(dataset, subject);
+            let produced = each.map(|output| (output.name, produced(output.content, &hash))).collect();
             let held = outputs::check(&admission, produced, context, &secret)?;
             let compared = ledger.version()?;
             let reports = ledger.check(&held, terms)?;
@@ -254,9 +255,10 @@ fn note(failure: &Failure) -> String {
     note
 }
 
-fn produced(content: Content, ledger: &Ledger) -> outputs::Content {
+/// What a run handed over, in the words of the rules. `hash` turns a dataset's subject into a number that tells nobody else whose it is.
+pub(crate) fn produced(content: Content, hash: &dyn Fn(&str, &[u8]) -> u64) -> outputs::Content {
     match content {
-        Content::Witnessed(table) => outputs::Content::Witnessed(witnessed(table, ledger)),
+        Content::Witnessed(table) => outputs::Content::Witnessed(witnessed(table, hash)),
         Content::Opaque { bytes, source, media_type: _ } => {
             let sandbox::output::SourceFacts { rows_read, subjects_read, probed, key_hits, equal_rows } = source;
             let source = SourceFacts { rows_read, subjects_read, probed, key_hits, equal_rows };
@@ -265,15 +267,15 @@ fn produced(content: Content, ledger: &Ledger) -> outputs::Content {
     }
 }
 
-/// The same sets, by the ledger's hashes. Each subject is hashed once.
-fn contributors(found: witness::Contributors, ledger: &Ledger) -> Contributors {
-    let hashes: Vec<u64> = found.subjects.iter().map(|subject| ledger.hash(&found.dataset, subject)).collect();
+/// The same sets, by the hashes. Each subject is hashed once.
+fn contributors(found: witness::Contributors, hash: &dyn Fn(&str, &[u8]) -> u64) -> Contributors {
+    let hashes: Vec<u64> = found.subjects.iter().map(|subject| hash(&found.dataset, subject)).collect();
     let hash = |subject: &u32| hashes[usize::try_from(*subject).expect("a u32 fits into a usize here")];
     let sets = found.sets.iter().map(|set| Subjects::of(set.iter().map(hash).collect())).collect();
     Contributors { dataset: found.dataset, sets, of: found.of }
 }
 
-fn witnessed(table: WitnessedTable, ledger: &Ledger) -> Witnessed {
+fn witnessed(table: WitnessedTable, hash: &dyn Fn(&str, &[u8]) -> u64) -> Witnessed {
     let columns = table.columns.into_iter().map(|column| Column {
         name: column.info.name,
         ty: cell_type(column.info.ty),
@@ -302,7 +304,7 @@ fn witnessed(table: WitnessedTable, ledger: &Ledger) -> Witnessed {
             .into_iter()
             .map(|row| row.into_iter().map(|cell| cell.map(evidence)).collect())
             .collect(),
-        contributors: contributors(table.contributors, ledger),
+        contributors: contributors(table.contributors, hash),
     }
 }
 

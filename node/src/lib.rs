@@ -3,12 +3,14 @@
 //! | room | what lives there |
 //! |---|---|
 //! | [`service`] | a running node, put together and taken apart |
+//! | [`trial`] | the same run and the same checks on an author's own machine |
 //! | [`driver`] | the one loop that owns the core and its journal: records first, then effects |
 //! | [`effects`], [`execute`] | what the core asks for; running a component and checking its outputs |
 //! | [`exchange`], [`network`] | other members: direct streams, gossip, admission |
 //! | [`door`], [`notices`] | people on this machine; telling people that something waits |
 //! | [`journal`], [`custody`], [`ledger`], [`store`], [`identity`] | what lies on disk: records, held outputs, who stood behind what left, blobs, keys |
 //! | [`config`], [`statements`] | `node.toml`; statement files |
+//! | [`catalogue`], [`schema`] | components that come with the program; what a dataset looks like |
 //! | [`cli`] | one verb a file |
 
 pub mod catalogue;
@@ -31,6 +33,8 @@ pub mod notices;
 pub mod page;
 pub mod plot;
 pub mod review;
+pub mod schema;
 pub mod service;
 pub mod statements;
 pub mod store;
+pub mod trial;

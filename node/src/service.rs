@@ -13,6 +13,7 @@ use crate::journal::{Journal, JournalError};
 use crate::ledger::{Ledger, LedgerError, Released};
 use crate::network::{self, Event, Multiaddr, Network, PeerKey, Role, Verdict};
 use crate::notices;
+use crate::schema;
 use crate::store::{Store, private_directory};
 use keys::signer::Signer as _;
 use protocol::ingress;
@@ -23,7 +24,7 @@ use protocol::wire::id::NetworkId;
 use sandbox::database::Database;
 use sandbox::engine::{Engine, Metering};
 use sandbox::limits::Limits;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -62,6 +63,8 @@ pub struct Settings {
     pub statements: Vec<Vec<u8>>,
     /// The datasets, by name.
     pub datasets: BTreeMap<String, Arc<dyn Database>>,
+    /// Of these datasets it tells every member the names and types of tables and columns.
+    pub published: BTreeSet<String>,
     /// What each run may use.
     pub limits: Limits,
     /// Whom it tells that something waits or was decided.
@@ -142,6 +145,7 @@ pub async fn run(
 
     let (driver, handle) = driver::new(core, journal);
     let exchange = Exchange::new(handle.clone(), network.clone(), store.clone());
+    let schemas = schema::published(&settings.datasets, &settings.published);
     let execution = match ledger.clone() {
         Some(ledger) => Some(Execution {
             // Counting instructions costs 12 to 20 %: only where the operator limits them.
@@ -172,6 +176,7 @@ pub async fn run(
     };
     let mut driving = tokio::spawn(driver.run(effects, stop.clone()));
     import(&handle, settings.statements).await;
+    handle.input(Input::Schemas(schemas)).await;
 
     let door = Door {
         driver: handle.clone(),

@@ -11,6 +11,8 @@
 //! | `project` | `quintes project`: projects |
 //! | `node_init`, `node_check`, `node_run` | `quintes node`: a node's folder, what is wrong with it, and running it |
 //! | `node_health` | `quintes node health`: how a running node is |
+//! | `catalogue` | `quintes catalogue`: datasets, their schemas, components |
+//! | `trial` | `quintes try`: a component on its author's machine |
 //! | `link`, `tasks` | the way to a node; tasks as people follow them |
 //! | `submit`, `status`, `answer`, `cancel` | a task: handed over, followed, spoken about, called back |
 //! | `review` | `quintes review`: what waits for a data owner, and the decision |
@@ -23,6 +25,7 @@ mod aggregate;
 mod answer;
 mod audit;
 mod cancel;
+mod catalogue;
 mod completion;
 pub(crate) mod date;
 mod desk;
@@ -43,6 +46,7 @@ mod standing;
 mod status;
 mod submit;
 mod tasks;
+mod trial;
 mod verify;
 mod words;
 
@@ -100,6 +104,10 @@ enum Command {
     Project(project::Args),
     /// Set up a node and check it.
     Node(node::Args),
+    /// Show what TREs say of their datasets, and which components a project allows.
+    Catalogue(catalogue::Args),
+    /// Try a component on this machine, and see what a reviewer would see.
+    Try(Box<trial::Args>),
     /// Submit a task to the TREs of a project.
     Submit(Box<submit::Args>),
     /// Show tasks, and where each stands at every TRE.
@@ -131,6 +139,8 @@ impl Command {
             Self::Network(args) => network::run(args, speak),
             Self::Project(args) => project::run(args, speak),
             Self::Node(args) => node::run(args, speak),
+            Self::Catalogue(args) => catalogue::run(&args, speak),
+            Self::Try(args) => trial::run(&args, speak),
             Self::Submit(args) => submit::run(&args, speak),
             Self::Status(args) => status::run(&args, speak),
             Self::Answer(args) => answer::run(&args, speak),

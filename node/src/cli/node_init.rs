@@ -60,6 +60,9 @@ pub(crate) struct Args {
     /// The tables that tasks may read: names with commas, or `auto` for every file that is in the folder now.
     #[arg(long, value_name = "auto|TABLE,…", default_value = "auto", value_delimiter = ',')]
     tables: Vec<String>,
+    /// Let every member know the names and types of the tables and columns, for `quintes catalogue`; never a row, never how many there are.
+    #[arg(long, requires = "dataset")]
+    publish_schema: bool,
     /// A person who answers for the data here; each also needs a grant.
     #[arg(long = "data-owner", value_name = "PERSON")]
     data_owners: Vec<String>,
@@ -257,9 +260,13 @@ data_owners = {owners}
 {mark}subject = {subject}
 # The tables that tasks may read. A file that is not named here does not exist for them.
 {mark}tables = {tables}
+# Whether every member may know the names and types of these tables and columns, so that researchers can write analyses for them
+# (`quintes catalogue`, `quintes try --mock`). Rows, and how many there are, are never told. A name can tell something too: hence `false`.
+{mark}publish_schema = {publish}
 ",
             subject = quoted(&args.subject),
             tables = list(tables),
+            publish = args.publish_schema,
         )?;
         text.push_str(&limits());
     }

@@ -67,6 +67,7 @@ pub(crate) fn run(args: &Args, speak: &Speak) -> anyhow::Result<()> {
         door: config.door_socket(),
         statements: config.federation.as_deref().map(statements_in).transpose()?.unwrap_or_default(),
         datasets: if config.is_hub() { BTreeMap::new() } else { datasets(&config)? },
+        published: config.published(),
         limits: config.limits.sandbox(),
         notices: config.notices.clone(),
     };

@@ -6,7 +6,7 @@ mod decide;
 mod list;
 mod said;
 mod serve;
-mod show;
+pub(crate) mod show;
 
 use crate::cli::desk::{FederationOptions, read_public};
 use crate::cli::link::{Known, Link};

@@ -1,6 +1,6 @@
 //! `quintes submit`: a signed task, handed to a node; its id is printed once the node has it durably.
 
-mod component;
+pub(crate) mod component;
 mod foresee;
 
 use crate::cli::date::utc;
@@ -78,7 +78,7 @@ pub(crate) struct Args {
 
 /// A parameter as the command line names it.
 #[derive(Clone, Debug)]
-struct Parameter {
+pub(crate) struct Parameter {
     name: String,
     text: String,
 }
@@ -110,9 +110,9 @@ impl Parameter {
 
 /// An output as the command line names it.
 #[derive(Clone, Debug)]
-struct Output {
-    name: String,
-    columns: Option<Vec<String>>,
+pub(crate) struct Output {
+    pub(crate) name: String,
+    pub(crate) columns: Option<Vec<String>>,
 }
 
 impl FromStr for Output {
@@ -191,12 +191,7 @@ fn project<'a>(roster: &'a Roster, name: &str) -> anyhow::Result<&'a Project> {
 }
 
 fn submission(args: &Args, project: &Project, component: &Component, reply_to: String) -> anyhow::Result<Submission> {
-    let mut parameters = BTreeMap::new();
-    for parameter in &args.parameters {
-        if parameters.insert(parameter.name.clone(), parameter.read()?).is_some() {
-            bail!("the parameter `{}` is given twice; give it once", plain(&parameter.name));
-        }
-    }
+    let parameters = given(&args.parameters)?;
     let datasets = match (args.datasets.as_slice(), project.datasets.as_slice()) {
         ([], [only]) => vec![only.clone()],
         ([], several) => {
@@ -222,7 +217,19 @@ fn submission(args: &Args, project: &Project, component: &Component, reply_to: S
     })
 }
 
-fn declared(name: &str, columns: Option<Vec<String>>) -> DeclaredOutput {
+/// The parameters by their names, each given once.
+pub(crate) fn given(given: &[Parameter]) -> anyhow::Result<BTreeMap<String, String>> {
+    let mut parameters = BTreeMap::new();
+    for parameter in given {
+        if parameters.insert(parameter.name.clone(), parameter.read()?).is_some() {
+            bail!("the parameter `{}` is given twice; give it once", plain(&parameter.name));
+        }
+    }
+    Ok(parameters)
+}
+
+/// An output as a submission declares it.
+pub(crate) fn declared(name: &str, columns: Option<Vec<String>>) -> DeclaredOutput {
     DeclaredOutput { name: name.to_owned(), media_type: TABLE.to_owned(), columns }
 }
 

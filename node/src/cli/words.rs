@@ -184,6 +184,10 @@ pub(crate) fn title(statement: &Statement) -> String {
         Statement::Recovery(recovery) => {
             format!("recovery {} of {}, signed by {by}", recovery.payload().epoch, recovery.payload().tre)
         }
+        Statement::Dataset(dataset) => {
+            let said = dataset.payload();
+            format!("schema of {}/{} version {}, signed by {by}", said.tre, said.name, said.version)
+        }
         Statement::Comment(comment) => format!("comment on {} by {by}", comment.payload().task.short()),
         Statement::Checkpoint(checkpoint) => format!("checkpoint at {} of the log of {by}", checkpoint.payload().size),
         Statement::Cosignature(cosignature) => {
@@ -225,6 +229,10 @@ pub(crate) fn file_stem(statement: &Statement) -> String {
         }
         Statement::Recovery(recovery) => {
             format!("recovery-{}-{}-by-{by}", recovery.payload().tre, recovery.payload().epoch)
+        }
+        Statement::Dataset(dataset) => {
+            let said = dataset.payload();
+            format!("dataset-{}-{}-{}", said.tre, said.name, said.version)
         }
         Statement::Comment(_)
         | Statement::Checkpoint(_)

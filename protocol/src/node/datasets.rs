@@ -40,8 +40,7 @@ impl Node {
         let said = dataset.payload();
         let before = self.datasets.insert((said.tre.clone(), said.name.clone()), dataset.clone());
         if let Some(before) = before {
-            self.known.remove(&before.id());
-            self.kinds.remove(&before.id());
+            self.superseded.insert(before.id());
         }
         if self.is_here(&said.tre) {
             self.find_due(&said.name);

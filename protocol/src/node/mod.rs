@@ -61,6 +61,8 @@ pub struct Node {
     logs: Logs,
     /// The newest word of each TRE about each of its datasets.
     datasets: BTreeMap<(String, String), Verified<Dataset>>,
+    /// Older words about datasets.
+    superseded: BTreeSet<StatementId>,
     offer: Offer,
 }
 
@@ -89,6 +91,7 @@ impl Node {
             standing_used: BTreeMap::new(),
             logs: Logs::default(),
             datasets: BTreeMap::new(),
+            superseded: BTreeSet::new(),
             offer: Offer::default(),
         }
     }
@@ -117,10 +120,10 @@ impl Node {
         self.kinds.get(id).copied()
     }
 
-    /// Whether other members may have a statement: what is under review here stays here.
+    /// Whether other members may have a statement: what is under review here stays here, and of datasets the newest word is enough.
     #[must_use]
     pub fn may_share(&self, id: &StatementId) -> bool {
-        self.known.contains(id) && !self.private.contains(id)
+        self.known.contains(id) && !self.private.contains(id) && !self.superseded.contains(id)
     }
 
     /// Every task that is known.

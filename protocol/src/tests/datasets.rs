@@ -21,7 +21,8 @@ fn known(party: &Party) -> Option<(u64, Option<u64>)> {
 }
 
 fn statements(party: &Party) -> usize {
-    party.node.known().iter().filter(|id| party.node.kind(id) == Some(Kind::Dataset)).count()
+    let known = party.node.known().iter().filter(|id| party.node.kind(id) == Some(Kind::Dataset));
+    known.filter(|id| party.node.may_share(id)).count()
 }
 
 #[test]

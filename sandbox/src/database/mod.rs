@@ -11,6 +11,8 @@ use thiserror::Error;
 
 #[cfg(feature = "datafusion")]
 pub mod datafusion;
+#[cfg(feature = "datafusion")]
+pub mod mock;
 
 /// A relation that the data owner granted.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -167,6 +167,7 @@ async fn nodes(layout: &Layout, runner: &Runner) -> anyhow::Result<String> {
             &data,
             "--dataset",
             DATASET,
+            "--publish-schema",
             "--data-owner",
             owner,
         ];

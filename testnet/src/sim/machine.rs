@@ -10,6 +10,7 @@ use protocol::ingress::Statement;
 use protocol::lifecycle::Phase;
 use protocol::node::{Effect, Input, Node, Record, Report};
 use protocol::record::checkpoint::Checkpoint;
+use protocol::record::dataset::Schema;
 use protocol::record::payload::{DAY, DECADE};
 use protocol::record::release::Logged;
 use protocol::record::run::Run;
@@ -163,6 +164,9 @@ impl World {
         let line = format!("{} is back with {} records", host.name, host.ledger.entries.len());
         self.say(line);
         self.carry_out(at, now, step.records, step.effects);
+        // Its operator has changed what it publishes.
+        let schema = Schema { dialect: "simulated".to_owned(), relations: Vec::new(), left_out: self.hosts[at].life };
+        self.feed(at, Input::Schemas(BTreeMap::from([(DATASET.to_owned(), schema)])));
         for other in self.links.neighbours(at) {
             let delay = self.dice.between(50, 500);
             self.later(delay, Pending::Sync(at, other));
@@ -204,6 +208,7 @@ impl World {
             Effect::Recheck(task) => (Job::Rechecked(task), self.dice.between(5, 1_000)),
             Effect::Checkpoint(checkpoint) => (Job::Checkpointed(checkpoint), self.dice.between(1, 200)),
             Effect::Cosign(cosignature) => (Job::Cosigned(cosignature), self.dice.between(1, 200)),
+            Effect::Publish(dataset) => (Job::Published(dataset), self.dice.between(1, 200)),
             Effect::Report(report) => (Job::Reported(report), self.dice.between(1, 100)),
         };
         self.later(delay, Pending::Done { host: at, life, job });
@@ -240,6 +245,13 @@ impl World {
                 self.made(&bytes, now);
                 let fed = self.take(at, &bytes);
                 format!("{name} cosigns {}: {}", cosignature.checkpoint.short(), fed.word())
+            }
+            Job::Published(dataset) => {
+                let now = self.now(at);
+                let bytes = self.federation.sign(dataset.as_ref(), &name, now, DECADE);
+                self.made(&bytes, now);
+                let fed = self.take(at, &bytes);
+                format!("{name} publishes version {} of {}: {}", dataset.version, dataset.name, fed.word())
             }
             Job::Reported(report) => self.reported(at, report),
         };

@@ -10,6 +10,7 @@ use protocol::record::attestation::Attestation;
 use protocol::record::checkpoint::Checkpoint;
 use protocol::record::comment::Readers;
 use protocol::record::commitment::Commitment;
+use protocol::record::dataset::Dataset;
 use protocol::record::grant::Role;
 use protocol::record::recovery::Recovery;
 use protocol::record::release::Release;
@@ -91,6 +92,8 @@ pub enum What {
     StandingApproval(Box<StandingApproval>),
     /// Leave to go on from a backup.
     Recovery(Box<Recovery>),
+    /// What a TRE publishes of a dataset.
+    Dataset(Box<Dataset>),
     /// A TRE's word about its log.
     Checkpoint(Box<Checkpoint>),
     /// Another node's word about it.
@@ -134,6 +137,7 @@ impl What {
             }
             Statement::StandingApproval(said) => Self::StandingApproval(Box::new(said.payload().clone())),
             Statement::Recovery(said) => Self::Recovery(Box::new(said.payload().clone())),
+            Statement::Dataset(said) => Self::Dataset(Box::new(said.payload().clone())),
             Statement::Checkpoint(said) => Self::Checkpoint(Box::new(said.payload().clone())),
             Statement::Cosignature(said) => Self::Cosignature(said.payload().checkpoint),
         }

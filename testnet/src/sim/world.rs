@@ -15,6 +15,7 @@ use crate::sim::truth::Truth;
 use protocol::ingress::{Ignored, Statement, Verdict, receive};
 use protocol::node::Report;
 use protocol::record::checkpoint::{Checkpoint, Cosignature};
+use protocol::record::dataset::Dataset;
 use protocol::record::release::Logged;
 use protocol::record::submission::TaskId;
 use protocol::safes::admission::Admission;
@@ -103,6 +104,8 @@ pub enum Job {
     Checkpointed(Box<Checkpoint>),
     /// A checkpoint of another TRE was cosigned.
     Cosigned(Cosignature),
+    /// The schema of a dataset is signed.
+    Published(Box<Dataset>),
     /// A phase was signed.
     Reported(Report),
 }

@@ -12,11 +12,13 @@ use crate::review::compare::{compare, nearest};
 use crate::review::words::in_words;
 use crate::review::{ExamineError, Examined, examine, grouped};
 use protocol::disclosure::canonical::{print, read_csv};
+use protocol::disclosure::policy::Policy;
 use protocol::disclosure::rules::{Finding, Verdict};
 use protocol::disclosure::table::{Role, Tier};
 use protocol::lifecycle::Phase;
-use protocol::safes::outputs::HeldOutput;
+use protocol::safes::outputs::{Context, HeldOutput};
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 
 /// The rows of a table that are shown without `--all-rows`.
 const ROWS: usize = 40;
@@ -146,17 +148,8 @@ pub(super) fn show(examined: &Examined, earlier: &[EarlierOutput], part: Part<'_
         ("datasets", said.datasets.join(", ")),
         ("component", format!("{name}, SHA-256 {}", said.component)),
     ];
-    head.extend(said.parameters.iter().map(|(name, text)| ("parameter", format!("{name} = {}", plain(text)))));
-    head.extend(review.context.0.statements.iter().map(|sql| ("SQL that ran", plain(sql))));
-    head.extend(review.context.0.log.iter().map(|line| ("its log", plain(line))));
     let rules = &examined.project.disclosure;
-    head.push((
-        "thresholds",
-        format!(
-            "{} subjects, p-ratio {} %, n-k share {} %, {} degrees of freedom",
-            rules.threshold, rules.p_ratio_percent, rules.nk_share_percent, rules.minimum_degrees_of_freedom
-        ),
-    ));
+    head.extend(what_ran(&Shown { parameters: &said.parameters, context: &review.context.0, rules }));
     head.push(("decision", stands(&review.waiting, examined.blinded)));
     head.push(("commitment", format!("{} …  ({})", grouped(&examined.commitment.to_string()), examined.commitment)));
     head.push(("in words", in_words(&examined.commitment)));
@@ -185,6 +178,30 @@ pub(super) fn show(examined: &Examined, earlier: &[EarlierOutput], part: Part<'_
         told.extend(review);
     }
     told
+}
+
+/// What a run was told, what it did, and the rules that apply to what it wrote.
+#[derive(Clone, Copy)]
+pub(crate) struct Shown<'a> {
+    /// Its parameters.
+    pub(crate) parameters: &'a BTreeMap<String, String>,
+    /// The SQL that ran and the component's log.
+    pub(crate) context: &'a Context,
+    /// The thresholds.
+    pub(crate) rules: &'a Policy,
+}
+
+/// Labelled lines of it.
+pub(crate) fn what_ran(shown: &Shown<'_>) -> Vec<(&'static str, String)> {
+    let parameters = shown.parameters.iter().map(|(name, text)| ("parameter", format!("{name} = {}", plain(text))));
+    let statements = shown.context.statements.iter().map(|sql| ("SQL that ran", plain(sql)));
+    let log = shown.context.log.iter().map(|line| ("its log", plain(line)));
+    let rules = shown.rules;
+    let thresholds = format!(
+        "{} subjects, p-ratio {} %, n-k share {} %, {} degrees of freedom",
+        rules.threshold, rules.p_ratio_percent, rules.nk_share_percent, rules.minimum_degrees_of_freedom
+    );
+    parameters.chain(statements).chain(log).chain([("thresholds", thresholds)]).collect()
 }
 
 /// The figures that left before about the same people, or nearly: the closest few.
@@ -249,7 +266,8 @@ fn since(examined: &Examined, output: &HeldOutput, earlier: &[EarlierOutput], sp
     })
 }
 
-fn show_output(output: &HeldOutput, all_rows: bool, speak: &Speak) {
+/// An output as it would leave: the table with its marks, and every finding in words.
+pub(crate) fn show_output(output: &HeldOutput, all_rows: bool, speak: &Speak) {
     let report = &output.report;
     speak.line(&format!("── {} ── {}", output.name, tier(report.tier)));
     match read_csv(&output.bytes, &output.schema) {
@@ -330,7 +348,8 @@ fn role(role: &Role) -> String {
     }
 }
 
-fn told(output: &HeldOutput) -> Value {
+/// The same for `--json`.
+pub(crate) fn told(output: &HeldOutput) -> Value {
     json!({
         "name": output.name, "columns": output.schema, "csv": String::from_utf8_lossy(&output.bytes), "report": output.report,
     })

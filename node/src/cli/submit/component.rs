@@ -5,7 +5,7 @@ use crate::cli::link::Link;
 use crate::cli::speak::plain;
 use crate::exchange::COMPONENT_BYTES;
 use anyhow::{Context as _, bail};
-use protocol::record::project::Project;
+use protocol::record::project::{AllowedComponent, Project};
 use protocol::record::submission::DeclaredOutput;
 use protocol::wire::id::Digest;
 use protocol::wire::message::{Request, Response};
@@ -14,38 +14,39 @@ use std::fs;
 use std::path::Path;
 
 /// A component and what people call it.
-pub(super) struct Component {
-    pub(super) name: String,
-    pub(super) digest: Digest,
-    pub(super) bytes: Vec<u8>,
+pub(crate) struct Component {
+    pub(crate) name: String,
+    pub(crate) digest: Digest,
+    pub(crate) bytes: Vec<u8>,
+}
+
+/// Where a component is.
+pub(crate) enum Found {
+    /// Here.
+    Here(Component),
+    /// The project lists it, and this program does not have it.
+    Elsewhere(Digest),
 }
 
 /// Finds the component: a file comes first, then what the project calls so, then what the program brings.
-pub(super) async fn find(wanted: &str, project: &Project, link: &mut Link) -> anyhow::Result<Component> {
+pub(crate) fn here(wanted: &str, listed: &[AllowedComponent]) -> anyhow::Result<Found> {
     let path = Path::new(wanted);
     if path.is_file() {
         let bytes = fs::read(path)
             .with_context(|| format!("cannot read the component `{wanted}`; check that it is yours to read"))?;
-        return checked(wanted, bytes, project);
+        return checked(wanted, bytes, listed).map(Found::Here);
     }
-    if let Some(listed) = project.components.iter().find(|one| one.name == wanted) {
-        if let Some(ours) = catalogue::with_digest(&listed.digest) {
-            return checked(ours.name, ours.bytes.to_vec(), project);
-        }
-        let bytes = from_node(&listed.digest, link).await?;
-        let Some(bytes) = bytes else {
-            bail!(
-                "the project lists `{wanted}` with SHA-256 {}, which neither this program nor the node has; give its file with --component FILE",
-                listed.digest
-            );
+    if let Some(one) = listed.iter().find(|one| one.name == wanted) {
+        return match catalogue::with_digest(&one.digest) {
+            Some(ours) => checked(ours.name, ours.bytes.to_vec(), listed).map(Found::Here),
+            None => Ok(Found::Elsewhere(one.digest)),
         };
-        return checked(wanted, bytes, project);
     }
     match catalogue::named(wanted) {
-        Some(ours) => checked(ours.name, ours.bytes.to_vec(), project),
+        Some(ours) => checked(ours.name, ours.bytes.to_vec(), listed).map(Found::Here),
         None => {
             let ours: Vec<&str> = catalogue::ALL.iter().map(|one| one.name).collect();
-            let listed: Vec<&str> = project.components.iter().map(|one| one.name.as_str()).collect();
+            let listed: Vec<&str> = listed.iter().map(|one| one.name.as_str()).collect();
             bail!(
                 "there is no file `{}` and no component of that name; the program brings {}, the project lists {}",
                 plain(wanted),
@@ -56,7 +57,20 @@ pub(super) async fn find(wanted: &str, project: &Project, link: &mut Link) -> an
     }
 }
 
-fn checked(wanted: &str, bytes: Vec<u8>, project: &Project) -> anyhow::Result<Component> {
+/// As [`here`], or from the node.
+pub(super) async fn find(wanted: &str, project: &Project, link: &mut Link) -> anyhow::Result<Component> {
+    match here(wanted, &project.components)? {
+        Found::Here(component) => Ok(component),
+        Found::Elsewhere(digest) => match from_node(&digest, link).await? {
+            Some(bytes) => checked(wanted, bytes, &project.components),
+            None => bail!(
+                "the project lists `{wanted}` with SHA-256 {digest}, which neither this program nor the node has; give its file with --component FILE"
+            ),
+        },
+    }
+}
+
+fn checked(wanted: &str, bytes: Vec<u8>, listed: &[AllowedComponent]) -> anyhow::Result<Component> {
     if bytes.len() as u64 > COMPONENT_BYTES {
         bail!("the component has {} bytes; nodes take at most 32 MiB: build it for size", bytes.len());
     }
@@ -68,7 +82,7 @@ fn checked(wanted: &str, bytes: Vec<u8>, project: &Project) -> anyhow::Result<Co
         );
     }
     let digest = Digest::of(&bytes);
-    let name = project.components.iter().find(|one| one.digest == digest).map(|one| one.name.as_str());
+    let name = listed.iter().find(|one| one.digest == digest).map(|one| one.name.as_str());
     let name = name.or_else(|| catalogue::with_digest(&digest).map(|ours| ours.name));
     let file =
         || Path::new(wanted).file_stem().map_or_else(|| wanted.to_owned(), |stem| stem.to_string_lossy().into_owned());
@@ -92,7 +106,7 @@ async fn from_node(digest: &Digest, link: &mut Link) -> anyhow::Result<Option<Ve
 
 impl Component {
     /// The outputs that a component of ours writes with these parameters.
-    pub(super) fn outputs(&self, parameters: &BTreeMap<String, String>) -> anyhow::Result<Vec<DeclaredOutput>> {
+    pub(crate) fn outputs(&self, parameters: &BTreeMap<String, String>) -> anyhow::Result<Vec<DeclaredOutput>> {
         let given = |name: &str| parameters.get(name).map(String::as_str).filter(|text| !text.is_empty());
         match catalogue::with_digest(&self.digest).map(|ours| ours.name) {
             Some("statistics") => {

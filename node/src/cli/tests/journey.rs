@@ -65,6 +65,7 @@ fn settings(home: &Path, name: &str, dial: Vec<Multiaddr>) -> (Settings, Identit
             .flat_map(|name| statements::read(&home.join("federation").join(name)).unwrap())
             .collect(),
         datasets,
+        published: config.published(),
         limits: config.limits.sandbox(),
         notices: config.notices,
     };

@@ -165,6 +165,7 @@ impl World {
                 | Effect::Stop(_)
                 | Effect::Recheck(_)
                 | Effect::Cosign(_)
+                | Effect::Publish(_)
                 | Effect::Members => {}
             }
         }

@@ -464,7 +464,8 @@ fn datasets(forge: &mut Forge) {
     forge.add("a person signs the schema of a dataset", &forge.sealed(&good, "olga", DAY));
     forge.add("a hub signs the schema of a dataset", &forge.sealed(&good, "hub", DAY));
     forge.add("a TRE signs the schema of another's dataset", &forge.sealed(&good, "south", DAY));
-    let faults: [(&str, fn(&mut Dataset)); 12] = [
+    type Change = fn(&mut Dataset);
+    let faults: [(&str, Change); 12] = [
         ("a dataset without a name", |one| one.name.clear()),
         ("a dataset of version 0", |one| one.version = 0),
         ("a schema in a dialect with a blank", |one| schema(one).dialect = "two words".to_owned()),
