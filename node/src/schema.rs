@@ -19,7 +19,7 @@ pub fn published(
 /// What a dataset looks like.
 #[must_use]
 pub fn of(database: &dyn Database) -> Schema {
-    Schema::of(database.dialect(), database.relations().iter().map(relation).collect())
+    Schema::of(database.dialect().name(), database.relations().iter().map(relation).collect())
 }
 
 fn relation(relation: &database::Relation) -> Relation {

@@ -84,6 +84,9 @@ pub enum TrialError {
     /// No TRE admits the component. The sentence names only what its author wrote.
     #[error("every TRE would refuse this component before it runs: {0}")]
     Unusable(String),
+    /// The data changed, or cannot be read any more.
+    #[error("the data cannot be read: {0}")]
+    Data(String),
 }
 
 /// Compiles, runs and checks, as a TRE does with an admitted task.
@@ -100,6 +103,8 @@ pub async fn attempt(trial: Trial) -> Result<Tried, TrialError> {
         Ok(Err(unusable)) => return Err(TrialError::Unusable(unusable.to_string())),
         Err(_) => return Err(TrialError::Unusable("compiling was interrupted".to_owned())),
     };
+    let session = trial.database.begin(limits.session()).await;
+    let session = session.map_err(|error| TrialError::Data(error.for_reviewer()))?;
     let (_cancel, never) = watch::channel(false);
     let declared = trial.outputs.iter();
     let task = Task {
@@ -108,7 +113,7 @@ pub async fn attempt(trial: Trial) -> Result<Tried, TrialError> {
         outputs: declared
             .map(|one| output::DeclaredOutput { name: one.name.clone(), media_type: one.media_type.clone() })
             .collect(),
-        handles: BTreeMap::from([(trial.dataset, trial.database)]),
+        handles: BTreeMap::from([(trial.dataset, session)]),
         limits,
         cancel: never,
         progress: None,

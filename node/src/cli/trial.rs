@@ -100,7 +100,7 @@ pub(crate) fn run(args: &Args, speak: &Speak) -> anyhow::Result<()> {
         args.outputs.iter().map(|output| declared(&output.name, output.columns.clone())).collect()
     };
     let (dataset, database, _made_up) = open(args)?;
-    let policy = project.as_ref().map_or_else(Policy::default, |project| project.disclosure.clone());
+    let policy = project.as_ref().map_or_else(Policy::default, |project| project.disclosure);
     let mut refused = foreseen(project.as_ref(), &component, &parameters, &outputs, &dataset);
     let trial = Trial {
         component: component.bytes.clone(),
@@ -109,7 +109,7 @@ pub(crate) fn run(args: &Args, speak: &Speak) -> anyhow::Result<()> {
         dataset: dataset.clone(),
         database,
         limits: Limits::default(),
-        policy: policy.clone(),
+        policy,
     };
     let tried = online(async { Ok(attempt(trial).await?) })?;
     let shown = Shown { parameters: &parameters, context: &tried.context, rules: &policy };

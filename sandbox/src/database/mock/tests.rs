@@ -6,6 +6,7 @@ use crate::database::datafusion::{DataFusionDatabase, Options};
 use crate::statement::admit;
 use crate::value::{ColumnData, ColumnInfo, ColumnType, Value};
 use std::path::Path;
+use std::time::Duration;
 
 fn table(name: &str, subject: Option<&str>, columns: &[(&str, ColumnType, bool)]) -> Table {
     let column = |(name, ty, nullable): &(&str, ColumnType, bool)| ColumnInfo {
@@ -66,8 +67,9 @@ fn made(rows: usize, seed: u64) -> (tempfile::TempDir, DataFusionDatabase) {
 
 /// The one number of a query's one row.
 async fn number(database: &DataFusionDatabase, sql: &str) -> i64 {
-    let statement = admit(sql, database.relations()).unwrap();
-    let mut rows = database.query(&statement, &[] as &[Value]).await.unwrap();
+    let statement = admit(sql, database.dialect(), database.relations()).unwrap();
+    let session = database.begin(Duration::from_secs(60)).await.unwrap();
+    let mut rows = session.query(&statement, &[] as &[Value]).await.unwrap();
     let batch = rows.next().await.unwrap().unwrap();
     match &batch.columns[0].data {
         ColumnData::Int64(values) => values[0],
