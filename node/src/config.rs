@@ -10,6 +10,7 @@ use libp2p::Multiaddr;
 use protocol::record::key_record::HolderKind;
 use protocol::safes::tre::Tre;
 use protocol::wire::id::NetworkId;
+use sandbox::confinement::Layer;
 use serde::Deserialize;
 use std::collections::BTreeSet;
 use std::fs;
@@ -85,6 +86,17 @@ pub struct Config {
     /// Whom the node tells that something waits or was decided, `[notices]`.
     #[serde(default)]
     pub notices: Notices,
+    /// What locks components in, `[confinement]`.
+    #[serde(default)]
+    pub confinement: Confinement,
+}
+
+/// What the operator accepts where the kernel does not lock the process of a component in as it should. Nothing, by default.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Confinement {
+    /// The layers that may be missing; where another one is missing, the node runs nothing.
+    pub accept_missing: Vec<Layer>,
 }
 
 /// What others must have seen before anything leaves.

@@ -7,7 +7,7 @@ use crate::effects::{Seal, recheck};
 use crate::exchange::Exchange;
 use crate::journal::Journal;
 use crate::ledger::{Ledger, LedgerError, Terms, Waiting};
-use crate::store::Store;
+use crate::store::{Store, StoreError};
 use protocol::disclosure::contributors::{Contributors, Subjects};
 use protocol::disclosure::table::{Cell, CellType, Column, Evidence, Measure, Role, Table, Witnessed};
 use protocol::node::{Input, Node};
@@ -18,7 +18,7 @@ use protocol::safes::outputs::{self, Context, SourceFacts, Unreviewable};
 use protocol::tre::coarse;
 use protocol::wire::id::Digest;
 use sandbox::database::Database;
-use sandbox::engine::Engine;
+use sandbox::engine::{Component, Engine, EngineError, NotCompiled};
 use sandbox::limits::Limits;
 use sandbox::output::{Content, DeclaredOutput};
 use sandbox::run::{Failure, FailureKind, Task, run};
@@ -70,24 +70,29 @@ impl Execution {
         }
         match self.compile(*digest).await {
             Ok(_) => ComponentFacts::Usable,
-            Err(reason) => {
+            Err(NotReady::Unusable(reason)) => {
                 tracing::warn!(component = %digest.short(), "a component was refused");
                 ComponentFacts::Unusable(reason)
+            }
+            Err(error) => {
+                tracing::error!(component = %digest.short(), %error, "a component could not be compiled");
+                ComponentFacts::Unavailable
             }
         }
     }
 
-    async fn compile(&self, digest: Digest) -> Result<sandbox::engine::Component, String> {
-        let (engine, store) = (self.engine.clone(), self.store.clone());
-        tokio::task::spawn_blocking(move || {
-            if let Some(component) = engine.remembered(&digest.0) {
-                return Ok(component);
-            }
-            let bytes = store.get(&digest).map_err(|error| error.to_string())?;
-            engine.compile(&bytes.ok_or("the component is not here")?).map_err(|error| error.to_string())
-        })
-        .await
-        .unwrap_or_else(|_| Err("compiling was interrupted".to_owned()))
+    /// A component's native code: remembered, kept on disk, or made by a confined worker.
+    async fn compile(&self, digest: Digest) -> Result<Component, NotReady> {
+        if let Some(component) = self.engine.known(&digest.0).await {
+            return Ok(component);
+        }
+        let store = self.store.clone();
+        let bytes = tokio::task::spawn_blocking(move || store.get(&digest)).await.map_err(|_| NotReady::Interrupted)??;
+        match self.engine.compile(&bytes.ok_or(NotReady::NotHere)?).await {
+            Ok(component) => Ok(component),
+            Err(NotCompiled::Unusable(reason)) => Err(NotReady::Unusable(reason.to_string())),
+            Err(NotCompiled::Engine(error)) => Err(error.into()),
+        }
     }
 
     /// Runs an admitted task to its end and tells the driver what came of it.
@@ -158,7 +163,7 @@ impl Execution {
             // The file was there at admission. Lost or changed since, it is fetched again: a member may have it still.
             Err(_) => {
                 exchange.obtain(&admission.component(), 1).await.map_err(|error| host_failed(error.to_string()))?;
-                self.compile(admission.component()).await.map_err(host_failed)?
+                self.compile(admission.component()).await.map_err(|error| host_failed(error.to_string()))?
             }
         };
         let submission = admission.submission();
@@ -215,6 +220,26 @@ impl Execution {
             Err(_) => Err(host_failed("checking the outputs was interrupted".to_owned())),
         }
     }
+}
+
+/// Why a component is not ready to run.
+#[derive(Debug, Error)]
+enum NotReady {
+    /// It is the component's fault.
+    #[error("{0}")]
+    Unusable(String),
+    /// Its bytes are lost.
+    #[error("the component is not here")]
+    NotHere,
+    /// The node stops.
+    #[error("compiling was interrupted")]
+    Interrupted,
+    /// Its bytes cannot be read.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// No worker can be had.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
 }
 
 /// Why outputs were not checked.

@@ -1,4 +1,4 @@
-//! A node's own keys, each for one use: signing, the network, custody. They lie in `<state>/keys`, readable by the node alone.
+//! A node's own keys, each for one use: signing, the network, custody, compiled components. They lie in `<state>/keys`, readable by the node alone.
 
 use keys::keyfile;
 use keys::seal;
@@ -22,6 +22,9 @@ pub enum IdentityError {
     /// The peer key.
     #[error("the node's network key cannot be used")]
     Peer(#[from] secret::SecretError),
+    /// The key of compiled components.
+    #[error("the node's key of compiled components cannot be used")]
+    Compiled(#[source] secret::SecretError),
     /// The custody key.
     #[error("the node's custody key cannot be used")]
     Custody(#[from] seal::OpenFileError),
@@ -41,6 +44,8 @@ pub struct Identity {
     pub peer: Zeroizing<[u8; 32]>,
     /// Opens custody.
     pub custody: seal::Identity,
+    /// Seals compiled components on disk.
+    pub compiled: Zeroizing<[u8; 32]>,
 }
 
 /// Where the signing key lies under a state directory.
@@ -59,6 +64,12 @@ pub fn peer_path(state: &Path) -> PathBuf {
 #[must_use]
 pub fn custody_path(state: &Path) -> PathBuf {
     state.join("keys").join("custody")
+}
+
+/// Where the key of compiled components lies under a state directory.
+#[must_use]
+pub fn compiled_path(state: &Path) -> PathBuf {
+    state.join("keys").join("compiled")
 }
 
 impl Identity {
@@ -85,6 +96,8 @@ impl Identity {
             signing: Arc::new(keyfile::open(&signing_path(state), no_passphrase)?),
             custody: seal::Identity::open_file(&custody_path(state), no_passphrase)?,
             peer: secret::create_or_open(&peer_path(state))?,
+            // A node from before it had one gets one.
+            compiled: secret::create_or_open(&compiled_path(state)).map_err(IdentityError::Compiled)?,
         })
     }
 }

@@ -21,8 +21,10 @@ use protocol::node::{Input, Node, ReplayError};
 use protocol::safes::Tre;
 use protocol::wire::envelope::Signed;
 use protocol::wire::id::NetworkId;
+use sandbox::cache::Cache;
+use sandbox::confinement::Layer;
 use sandbox::database::Database;
-use sandbox::engine::{Engine, Metering};
+use sandbox::engine::{self, CompileLimits, Engine, Metering, Program};
 use sandbox::limits::Limits;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
@@ -69,6 +71,10 @@ pub struct Settings {
     pub limits: Limits,
     /// Whom it tells that something waits or was decided.
     pub notices: Notices,
+    /// The program that is a confined worker.
+    pub worker: Program,
+    /// The layers of confinement that may be missing.
+    pub accepted: Vec<Layer>,
 }
 
 /// Why a node did not start, or stopped.
@@ -96,7 +102,7 @@ pub enum ServiceError {
     #[error("the network cannot be started")]
     Network(#[from] network::StartError),
     /// The sandbox.
-    #[error("the sandbox cannot be started")]
+    #[error(transparent)]
     Sandbox(#[from] sandbox::engine::EngineError),
     /// The door.
     #[error(transparent)]
@@ -148,12 +154,15 @@ pub async fn run(
     let schemas = schema::published(&settings.datasets, &settings.published);
     let execution = match ledger.clone() {
         Some(ledger) => Some(Execution {
-            // Counting instructions costs 12 to 20 %: only where the operator limits them.
-            engine: Engine::new(if settings.limits.fuel.is_some() {
-                Metering::EpochsAndFuel
-            } else {
-                Metering::Epochs
-            })?,
+            engine: Engine::start(engine::Settings {
+                program: settings.worker,
+                // Counting instructions costs 12 to 20 %: only where the operator limits them.
+                metering: if settings.limits.fuel.is_some() { Metering::TimeAndFuel } else { Metering::Time },
+                accepted: settings.accepted,
+                compile: CompileLimits::default(),
+                cache: Some(Cache::open(&settings.state.join("compiled"), *identity.compiled).map_err(state)?),
+            })
+            .await?,
             datasets: settings.datasets,
             limits: settings.limits,
             store: store.clone(),

@@ -1,35 +1,37 @@
-//! What a component reaches: one store's state and the host functions of `wit/analysis.wit`, one file per interface.
+//! What a component reaches: the node's side of `wit/analysis.wit`, one file per interface, behind the calls that a worker forwards.
 //!
 //! A component never sees an engine's own words: errors cross as a kind and a constant text, and what really happened is noted for the reviewer.
+//! Nothing that a worker says is believed: a handle that was not given, or was given for something else, ends the run.
 
+mod answer;
 #[cfg(feature = "datafusion")]
 mod arrow;
 mod database;
+mod held;
 mod job;
 mod notes;
 mod outputs;
-pub(crate) mod resource;
 mod slice;
 mod stream;
 mod witness;
 
 use crate::database::{DatabaseError, Session};
-use crate::limits::{Limits, Meter, RESOURCES};
+use crate::limits::Limits;
 use crate::output::{Collector, DeclaredOutput, Usage};
 use crate::source::{DistinctSubjects, Read};
-pub(crate) use notes::Notes;
+pub(crate) use answer::{Reply, Unanswered};
+use held::Held;
+pub(crate) use notes::{Notes, shown};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use tokio::sync::watch;
-use wasmtime::component::ResourceTable;
 
-/// The state of one store.
+/// The state of one run.
 pub(crate) struct Host {
-    pub(crate) meter: Meter,
     pub(crate) outputs: Collector,
     pub(crate) notes: Notes,
     pub(crate) usage: Usage,
-    table: ResourceTable,
+    held: Held,
     parameters: BTreeMap<String, String>,
     handles: BTreeMap<String, Arc<dyn Session>>,
     progress: Option<watch::Sender<f32>>,
@@ -51,14 +53,11 @@ impl Host {
         progress: Option<watch::Sender<f32>>,
         limits: Limits,
     ) -> Self {
-        let mut table = ResourceTable::new();
-        table.set_max_capacity(RESOURCES);
         Self {
-            meter: Meter::new(limits.memory_bytes),
             outputs: Collector::new(outputs, &limits),
             notes: Notes::new(limits.log_lines, limits.log_line_bytes),
             usage: Usage::default(),
-            table,
+            held: Held::default(),
             parameters,
             handles,
             progress,

@@ -144,9 +144,7 @@ pub(crate) enum NotTaken {
 }
 
 /// An output that a component is writing (`wit/analysis.wit`, `outputs.output`).
-#[doc(hidden)]
-#[allow(unreachable_pub, reason = "the generated contract names it, and a generated name is public")]
-pub struct Writer {
+pub(crate) struct Writer {
     slot: usize,
     bytes: Vec<u8>,
 }

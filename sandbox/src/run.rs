@@ -1,21 +1,29 @@
-//! One run: a store of its own, a deadline, and an end that is either all declared outputs or a failure of a fixed kind.
+//! One run: a worker of its own, a deadline, and an end that is either all declared outputs or a failure of a fixed kind.
 
 mod failure;
 
-use crate::bindings::AnalysisPre;
+use crate::channel::frame::{self, FrameError};
+use crate::channel::{Answer, Call, End, Job, MESSAGE_BYTES, Outcome, Said, TEXT_BYTES, WRITE_BYTES};
 use crate::database::Session;
-use crate::engine::{Component, Engine, Metering};
-use crate::host::Host;
-use crate::limits::{HOSTCALL_BYTES, Limits};
+use crate::engine::{Allowance, Component, Engine, Metering, Worker};
+use crate::host::{Host, Reply, Unanswered, shown};
+use crate::limits::Limits;
 use crate::output::{DeclaredOutput, Outputs};
 use crate::source::{self, Comparison};
 pub use failure::{Failure, FailureKind};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
+use thiserror::Error;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::watch;
-use wasmtime::{Store, Trap, UpdateDeadline};
+
+/// What a worker may allocate beside the component's own memory: its code, the values of one call on their way, stacks, wasmtime itself.
+const BESIDE_BYTES: u64 = 256 * 1024 * 1024;
+
+/// How much more of a processor's time a worker may have than its run has time: it is ended before.
+const BESIDE_TIME: Duration = Duration::from_secs(10);
 
 /// All that one run gets.
 pub struct Task {
@@ -41,13 +49,17 @@ impl fmt::Debug for Task {
     }
 }
 
-/// Why the host ended a component's code.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-enum Stopped {
+/// Why a conversation with a worker ended before its component did.
+#[derive(Debug, Error)]
+enum Broken {
     #[error("the time limit was met")]
     Time,
     #[error("the run was cancelled")]
     Cancelled,
+    #[error(transparent)]
+    Unanswered(#[from] Unanswered),
+    #[error(transparent)]
+    Frame(#[from] FrameError),
 }
 
 /// Runs a component to its end. Dropping the future ends the run too.
@@ -55,33 +67,44 @@ enum Stopped {
 /// What the component wrote itself is then compared with the data that it could read ([`crate::output::SourceFacts`]): in the time that is left to
 /// it, but at least 5 and at most 30 seconds.
 ///
-/// The component computes on a thread of its own (tokio's for blocking work), so it never keeps a node's other tasks waiting; a panic in a host
-/// function ends this run alone. Needs a tokio runtime with timers.
+/// The component computes in a process of its own, which is killed at the deadline; the host functions that it calls compute on a thread of their own
+/// (tokio's for blocking work), so that a node's other tasks never wait. A panic in a host function ends this run alone. Needs a tokio runtime
+/// with timers and sockets.
 ///
 /// # Errors
 ///
 /// Whatever keeps the component from finishing all declared outputs within its limits.
 pub async fn run(engine: &Engine, mut task: Task) -> Result<Outputs, Failure> {
-    if !wasmtime::Engine::same(task.component.pre().engine(), engine.wasmtime()) {
+    if !engine.fits(&task.component) {
         return Err(Failure::host("the component was compiled by another engine"));
     }
-    if task.limits.fuel.is_some() && engine.metering() == Metering::Epochs {
+    if task.limits.fuel.is_some() && engine.metering() == Metering::Time {
         return Err(Failure::host("the task has a fuel limit, and this engine counts none"));
     }
-    // Waiting for a place is not the component's time.
+    // Waiting for a place and a worker is not the component's time.
     let place = tokio::select! {
         biased;
         () = cancelled(&mut task.cancel) => return Err(Failure::cancelled()),
         place = engine.place() => place,
     };
-    let ticking = engine.tick();
+    let code = u64::try_from(task.component.code().len()).expect("a usize fits into a u64");
+    let bytes = task.limits.memory_bytes.saturating_add(BESIDE_BYTES).saturating_add(code.saturating_mul(3));
+    let allowance = Allowance::of(bytes, task.limits.wall.saturating_add(BESIDE_TIME));
+    let worker = match engine.worker(allowance).await {
+        Ok(worker) => worker,
+        Err(error) => {
+            tracing::error!(%error, "a task could not be run");
+            return Err(Failure::host(&error.to_string()));
+        }
+    };
     let engine = engine.clone();
     // Dropped with this future, whatever the reason.
     let (_here, wanted) = watch::channel(());
     let runtime = tokio::runtime::Handle::current();
     let running = tokio::task::spawn_blocking(move || {
-        let end = runtime.block_on(execute(&engine, task, wanted));
-        drop(ticking);
+        let end = runtime.block_on(execute(worker, task, wanted));
+        // The thread that workers hang on lives as long as an engine does.
+        drop(engine);
         drop(place);
         end
     });
@@ -89,61 +112,104 @@ pub async fn run(engine: &Engine, mut task: Task) -> Result<Outputs, Failure> {
     ended.unwrap_or_else(|_| Err(Failure::host("a host function panicked")))
 }
 
-async fn execute(engine: &Engine, task: Task, mut wanted: watch::Receiver<()>) -> Result<Outputs, Failure> {
+async fn execute(mut worker: Worker, task: Task, mut wanted: watch::Receiver<()>) -> Result<Outputs, Failure> {
     let Task { component, parameters, outputs, handles, limits, mut cancel, progress } = task;
-    let host = Host::new(parameters, outputs, handles, progress, limits.clone());
+    let mut host = Host::new(parameters, outputs, handles, progress, limits.clone());
     let started = Instant::now();
     let deadline = started + limits.wall;
-    let mut store = Store::new(engine.wasmtime(), host);
-    store.limiter(|host| &mut host.meter);
-    store.set_hostcall_fuel(HOSTCALL_BYTES);
-    let counted = engine.metering() == Metering::EpochsAndFuel;
-    let fuel = limits.fuel.unwrap_or(u64::MAX);
-    let fuelled = if counted { store.set_fuel(fuel) } else { Ok(()) };
-    store.epoch_deadline_callback(|_| Ok(UpdateDeadline::Yield(1)));
-    store.set_epoch_deadline(1);
-    let end = match fuelled {
-        Err(error) => Err(error),
-        // At each tick the component yields, and the three ends are asked again, in this order.
-        Ok(()) => tokio::select! {
-            biased;
-            () = cancelled(&mut cancel) => Err(wasmtime::Error::new(Stopped::Cancelled)),
-            _ = wanted.changed() => Err(wasmtime::Error::new(Stopped::Cancelled)),
-            () = tokio::time::sleep_until(deadline.into()) => Err(wasmtime::Error::new(Stopped::Time)),
-            end = call(component.pre(), &mut store) => end,
-        },
+    let end = tokio::select! {
+        biased;
+        () = cancelled(&mut cancel) => Err(Broken::Cancelled),
+        _ = wanted.changed() => Err(Broken::Cancelled),
+        () = tokio::time::sleep_until(deadline.into()) => Err(Broken::Time),
+        end = converse(&mut worker.socket, &mut host, component.code(), &limits) => end,
     };
-    let fuel_used = if counted { store.get_fuel().ok().map(|left| fuel - left) } else { None };
-    let mut host = store.into_data();
     host.usage.wall = started.elapsed();
-    host.usage.fuel = fuel_used;
-    host.usage.memory_bytes = u64::try_from(host.meter.peak()).expect("a usize fits into a u64");
+    let death = worker.end().await;
     match end {
-        Ok(Ok(())) => {
-            let read = host.read();
-            let mut outputs = host.close()?;
-            let until = Instant::now() + source::time(deadline.saturating_duration_since(Instant::now()));
-            let mut comparison = Comparison::new(&outputs.outputs, read);
-            // Whatever ends it early, the outputs are finished and what was found of the data in them stands.
-            tokio::select! {
-                biased;
-                () = cancelled(&mut cancel) => {}
-                _ = wanted.changed() => {}
-                () = tokio::time::sleep_until(until.into()) => {}
-                () = comparison.run(until) => {}
+        Ok(End { outcome, memory_bytes, fuel }) => {
+            // A worker says what it likes; no more than the limits is believed.
+            host.usage.fuel = limits.fuel.map_or(fuel, |limit| fuel.map(|fuel| fuel.min(limit)));
+            host.usage.memory_bytes = memory_bytes.min(limits.memory_bytes);
+            match outcome {
+                Outcome::Returned(Ok(())) => finish(host, deadline, cancel, wanted).await,
+                Outcome::Returned(Err(said)) => Err(Failure::new(FailureKind::Returned, shown_lines(&said), host)),
+                Outcome::Trapped(text) => Err(Failure::new(FailureKind::Trapped, shown_lines(&text), host)),
+                Outcome::Memory(text) => Err(Failure::new(FailureKind::Memory, shown_lines(&text), host)),
+                Outcome::Fuel(text) => Err(Failure::new(FailureKind::Fuel, shown_lines(&text), host)),
+                Outcome::NotLoaded(text) => Err(Failure::new(FailureKind::Host, shown_lines(&text), host)),
             }
-            comparison.finish(&mut outputs.outputs);
-            Ok(outputs)
         }
-        Ok(Err(said)) => Err(Failure::new(FailureKind::Returned, said, host)),
-        Err(error) => Err(Failure::new(kind(&error, &host), format!("{error:?}"), host)),
+        Err(broken) => {
+            let kind = match &broken {
+                Broken::Time => FailureKind::Time,
+                Broken::Cancelled => FailureKind::Cancelled,
+                Broken::Unanswered(Unanswered::TooManyHandles) => FailureKind::Trapped,
+                Broken::Unanswered(Unanswered::NoSuchHandle) | Broken::Frame(_) => {
+                    tracing::error!(death, "the worker of a component broke off or said what no worker says; it was ended");
+                    FailureKind::Host
+                }
+            };
+            let signal = death.filter(|_| kind == FailureKind::Host).map(|signal| format!("; signal {signal}"));
+            Err(Failure::new(kind, format!("{broken}{}", signal.unwrap_or_default()), host))
+        }
     }
 }
 
-/// One call of `run` in one new instance.
-async fn call(pre: &AnalysisPre<Host>, store: &mut Store<Host>) -> wasmtime::Result<Result<(), String>> {
-    let instance = pre.instantiate_async(&mut *store).await?;
-    instance.call_run(store).await
+/// Hands the component over and answers its calls until its end.
+async fn converse(
+    socket: &mut (impl AsyncRead + AsyncWrite + Unpin),
+    host: &mut Host,
+    code: &[u8],
+    limits: &Limits,
+) -> Result<End, Broken> {
+    let length = u64::try_from(code.len()).expect("a usize fits into a u64");
+    let job = Job::Run { code: length, memory_bytes: limits.memory_bytes, fuel: limits.fuel };
+    frame::write(socket, &job, &[code]).await.map_err(FrameError::from)?;
+    loop {
+        let call = match frame::read(socket, MESSAGE_BYTES).await? {
+            Said::Call(call) => call,
+            Said::End(end) => return Ok(end),
+        };
+        let bytes = match &call {
+            Call::Write(_, length) => frame::read_raw(socket, *length, WRITE_BYTES).await?,
+            _ => Vec::new(),
+        };
+        let sent = match host.answer(call, &bytes).await? {
+            Reply::Plain(answer) => frame::write(socket, &answer, &[]).await,
+            Reply::Batch(batch) => {
+                frame::write(socket, &Answer::Batch(Ok(Some(batch.shape.clone()))), &batch.buffers()).await
+            }
+            Reply::Arrow(bytes) => {
+                let length = u64::try_from(bytes.len()).expect("a usize fits into a u64");
+                frame::write(socket, &Answer::Arrow(Ok(Some(length))), &[&bytes]).await
+            }
+        };
+        sent.map_err(FrameError::from)?;
+    }
+}
+
+/// The outputs of a component that returned, compared with the data.
+async fn finish(
+    host: Host,
+    deadline: Instant,
+    mut cancel: watch::Receiver<bool>,
+    mut wanted: watch::Receiver<()>,
+) -> Result<Outputs, Failure> {
+    let read = host.read();
+    let mut outputs = host.close()?;
+    let until = Instant::now() + source::time(deadline.saturating_duration_since(Instant::now()));
+    let mut comparison = Comparison::new(&outputs.outputs, read);
+    // Whatever ends it early, the outputs are finished and what was found of the data in them stands.
+    tokio::select! {
+        biased;
+        () = cancelled(&mut cancel) => {}
+        _ = wanted.changed() => {}
+        () = tokio::time::sleep_until(until.into()) => {}
+        () = comparison.run(until) => {}
+    }
+    comparison.finish(&mut outputs.outputs);
+    Ok(outputs)
 }
 
 async fn cancelled(cancel: &mut watch::Receiver<bool>) {
@@ -153,17 +219,10 @@ async fn cancelled(cancel: &mut watch::Receiver<bool>) {
     }
 }
 
-fn kind(error: &wasmtime::Error, host: &Host) -> FailureKind {
-    match error.downcast_ref::<Stopped>() {
-        Some(Stopped::Time) => return FailureKind::Time,
-        Some(Stopped::Cancelled) => return FailureKind::Cancelled,
-        None => {}
-    }
-    if matches!(error.downcast_ref::<Trap>(), Some(Trap::OutOfFuel)) {
-        return FailureKind::Fuel;
-    }
-    // An allocator that gets no memory traps as it likes.
-    if host.meter.met() { FailureKind::Memory } else { FailureKind::Trapped }
+/// A text of several lines, such as a backtrace, as it can be shown.
+fn shown_lines(text: &str) -> String {
+    let lines: Vec<String> = text.lines().map(|line| shown(line, TEXT_BYTES)).collect();
+    lines.join("\n")
 }
 
 impl Host {
@@ -177,3 +236,7 @@ impl Host {
         }
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests stop at the first surprise")]
+mod tests;

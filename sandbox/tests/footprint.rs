@@ -3,20 +3,21 @@
 #![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used, reason = "tests stop at the first surprise")]
 
-use sandbox::engine::{Engine, Metering};
+mod engine;
+mod processes;
 
-/// Resident memory in bytes (`proc(5)`, `/proc/self/status`, VmRSS).
-fn resident() -> usize {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap();
-    let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap();
-    line.split_whitespace().nth(1).unwrap().parse::<usize>().unwrap() * 1024
-}
+use processes::{children, resident};
+use sandbox::engine::Metering;
 
-#[test]
-fn an_idle_engine_reserves_addresses_and_not_memory() {
-    let before = resident();
-    let engine = Engine::new(Metering::Epochs).unwrap();
-    let grown = resident().saturating_sub(before);
+#[tokio::test]
+async fn an_idle_engine_is_one_small_process_that_waits() {
+    let before = resident(std::process::id());
+    let engine = engine::engine(Metering::Time, None).await;
+    let grown = resident(std::process::id()).saturating_sub(before);
     assert!(grown < 12 * 1024 * 1024, "{grown} bytes");
+    for worker in children() {
+        let held = resident(worker);
+        assert!(held < 64 * 1024 * 1024, "a waiting worker holds {held} bytes");
+    }
     drop(engine);
 }

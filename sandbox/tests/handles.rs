@@ -3,9 +3,11 @@
 #![cfg(feature = "datafusion")]
 #![allow(clippy::unwrap_used, reason = "tests stop at the first surprise")]
 
+mod engine;
+
 use sandbox::database::datafusion::{DataFusionDatabase, Options};
 use sandbox::database::{Database as _, Session};
-use sandbox::engine::{Engine, Metering};
+use sandbox::engine::Metering;
 use sandbox::limits::Limits;
 use sandbox::output::{Content, DeclaredOutput, Outputs};
 use sandbox::run::{Failure, FailureKind, Task, run};
@@ -36,11 +38,11 @@ async fn dataset(directory: &Path) -> Arc<dyn Session> {
 
 async fn ask(wasm: &[u8], parameters: &[(&str, &str)], outputs: &[&str], limits: Limits) -> Result<Outputs, Failure> {
     let directory = tempfile::tempdir().unwrap();
-    let engine = Engine::new(Metering::Epochs).unwrap();
+    let engine = engine::engine(Metering::Time, None).await;
     let declared = outputs.iter().map(|name| DeclaredOutput { name: (*name).into(), media_type: "text/csv".into() });
     let (_, cancel) = watch::channel(false);
     let task = Task {
-        component: engine.compile(wasm).unwrap(),
+        component: engine.compile(wasm).await.unwrap(),
         parameters: parameters.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect(),
         outputs: declared.collect(),
         handles: BTreeMap::from([("omop".to_owned(), dataset(directory.path()).await)]),

@@ -2,7 +2,9 @@
 
 #![allow(clippy::unwrap_used, reason = "tests stop at the first surprise")]
 
-use sandbox::engine::{Component, Engine, MAX_COMPONENT_BYTES, Metering, Unusable};
+mod engine;
+
+use sandbox::engine::{Component, Engine, MAX_COMPONENT_BYTES, Metering, NotCompiled, Unusable};
 use sandbox::limits::Limits;
 use sandbox::output::{Content, DeclaredOutput, Outputs};
 use sandbox::run::{Failure, FailureKind, Task, run};
@@ -24,12 +26,19 @@ fn wat(items: &str, body: &str) -> String {
     )
 }
 
-fn compile(engine: &Engine, text: &str) -> Result<Component, Unusable> {
-    engine.compile(&wat::parse_str(text).unwrap())
+async fn compile_bytes(engine: &Engine, wasm: &[u8]) -> Result<Component, Unusable> {
+    engine.compile(wasm).await.map_err(|error| match error {
+        NotCompiled::Unusable(unusable) => unusable,
+        NotCompiled::Engine(error) => panic!("{error}"),
+    })
 }
 
-fn engine() -> Engine {
-    Engine::new(Metering::Epochs).unwrap()
+async fn compile(engine: &Engine, text: &str) -> Result<Component, Unusable> {
+    compile_bytes(engine, &wat::parse_str(text).unwrap()).await
+}
+
+async fn engine() -> Engine {
+    engine::engine(Metering::Time, None).await
 }
 
 fn task(component: Component, limits: Limits) -> Task {
@@ -47,8 +56,8 @@ fn task(component: Component, limits: Limits) -> Task {
 }
 
 async fn run_text(text: &str, limits: Limits) -> Result<Outputs, Failure> {
-    let engine = engine();
-    let component = compile(&engine, text).unwrap();
+    let engine = engine().await;
+    let component = compile(&engine, text).await.unwrap();
     run(&engine, task(component, limits)).await
 }
 
@@ -75,8 +84,8 @@ async fn threat_25_an_infinite_loop_ends_within_its_deadline() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn an_infinite_loop_leaves_the_executor_to_others() {
-    let engine = engine();
-    let component = compile(&engine, &wat("", "(loop $l br $l) unreachable")).unwrap();
+    let engine = engine().await;
+    let component = compile(&engine, &wat("", "(loop $l br $l) unreachable")).await.unwrap();
     let looping = tokio::spawn(async move { run(&engine, task(component, limits(1_000))).await });
     let mut turns = 0;
     while !looping.is_finished() {
@@ -88,8 +97,8 @@ async fn an_infinite_loop_leaves_the_executor_to_others() {
 
 #[tokio::test]
 async fn threat_25_fuel_ends_a_loop_at_the_same_instruction_each_time() {
-    let engine = Engine::new(Metering::EpochsAndFuel).unwrap();
-    let component = compile(&engine, &wat("", "(loop $l br $l) unreachable")).unwrap();
+    let engine = engine::engine(Metering::TimeAndFuel, None).await;
+    let component = compile(&engine, &wat("", "(loop $l br $l) unreachable")).await.unwrap();
     let with = |fuel| Limits { fuel: Some(fuel), ..limits(20_000) };
     let first = run(&engine, task(component.clone(), with(100_000))).await.unwrap_err();
     let second = run(&engine, task(component, with(100_000))).await.unwrap_err();
@@ -133,8 +142,8 @@ async fn threat_26_tables_and_memories_are_capped() {
         "(core instance $i (instantiate $run))",
         1,
     );
-    let engine = engine();
-    let refused = match compile(&engine, &many) {
+    let engine = engine().await;
+    let refused = match compile(&engine, &many).await {
         Ok(component) => run_failure(&engine, component).await,
         Err(unusable) => matches!(unusable, Unusable::Invalid(_)),
     };
@@ -167,8 +176,8 @@ async fn threat_32_the_components_words_stay_with_the_reviewer() {
 
 #[tokio::test]
 async fn cancelling_ends_a_run_at_once() {
-    let engine = engine();
-    let component = compile(&engine, &wat("", "(loop $l br $l) unreachable")).unwrap();
+    let engine = engine().await;
+    let component = compile(&engine, &wat("", "(loop $l br $l) unreachable")).await.unwrap();
     let (stop, cancel) = watch::channel(false);
     let task = Task { cancel, ..task(component, limits(60_000)) };
     let started = Instant::now();
@@ -183,17 +192,17 @@ async fn cancelling_ends_a_run_at_once() {
 
 #[tokio::test]
 async fn a_declared_output_that_is_not_finished_is_missing() {
-    let engine = engine();
-    let component = compile(&engine, &wat("", "i32.const 0")).unwrap();
+    let engine = engine().await;
+    let component = compile(&engine, &wat("", "i32.const 0")).await.unwrap();
     let outputs = vec![DeclaredOutput { name: "result".into(), media_type: "text/csv".into() }];
     let failure = run(&engine, Task { outputs, ..task(component, limits(5_000)) }).await.unwrap_err();
     assert_eq!(failure.kind(), FailureKind::OutputMissing);
     assert!(failure.detail_for_reviewer().contains("result"));
 }
 
-#[test]
-fn threat_29_every_wasi_interface_is_refused_by_name() {
-    let engine = engine();
+#[tokio::test]
+async fn threat_29_every_wasi_interface_is_refused_by_name() {
+    let engine = engine().await;
     let interfaces = [
         "wasi:sockets/tcp@0.2.0",
         "wasi:sockets/udp@0.2.0",
@@ -218,59 +227,59 @@ fn threat_29_every_wasi_interface_is_refused_by_name() {
             &format!("(component (import \"{interface}\" (instance))"),
             1,
         );
-        let unusable = compile(&engine, &text).unwrap_err();
+        let unusable = compile(&engine, &text).await.unwrap_err();
         assert_eq!(unusable, Unusable::Imports(vec![interface.to_owned()]));
         assert!(unusable.to_string().contains(interface));
     }
 }
 
-#[test]
-fn an_offered_interface_with_other_types_is_refused() {
+#[tokio::test]
+async fn an_offered_interface_with_other_types_is_refused() {
     let text = wat("", "i32.const 0").replacen(
         "(component",
         r#"(component (import "quintes:analysis/job@0.1.0" (instance (export "clock" (func (result u64)))))"#,
         1,
     );
-    assert!(matches!(compile(&engine(), &text), Err(Unusable::Invalid(_))));
+    assert!(matches!(compile(&engine().await, &text).await, Err(Unusable::Invalid(_))));
 }
 
-#[test]
-fn what_is_no_component_is_refused() {
-    let engine = engine();
-    assert_eq!(engine.compile(b"").unwrap_err(), Unusable::NotWebAssembly);
-    assert_eq!(engine.compile(b"#!/bin/sh").unwrap_err(), Unusable::NotWebAssembly);
-    assert_eq!(compile(&engine, "(module)").unwrap_err(), Unusable::CoreModule);
-    assert_eq!(compile(&engine, "(component)").unwrap_err(), Unusable::NoRun);
+#[tokio::test]
+async fn what_is_no_component_is_refused() {
+    let engine = engine().await;
+    assert_eq!(compile_bytes(&engine, b"").await.unwrap_err(), Unusable::NotWebAssembly);
+    assert_eq!(compile_bytes(&engine, b"#!/bin/sh").await.unwrap_err(), Unusable::NotWebAssembly);
+    assert_eq!(compile(&engine, "(module)").await.unwrap_err(), Unusable::CoreModule);
+    assert_eq!(compile(&engine, "(component)").await.unwrap_err(), Unusable::NoRun);
     let other = r#"(component (core module $m (func (export "run"))) (core instance $i (instantiate $m))
         (func (export "run") (canon lift (core func $i "run"))))"#;
-    assert_eq!(compile(&engine, other).unwrap_err(), Unusable::NoRun);
+    assert_eq!(compile(&engine, other).await.unwrap_err(), Unusable::NoRun);
     assert_eq!(
-        engine.compile(&vec![0; MAX_COMPONENT_BYTES + 1]).unwrap_err(),
+        compile_bytes(&engine, &vec![0; MAX_COMPONENT_BYTES + 1]).await.unwrap_err(),
         Unusable::TooLarge(MAX_COMPONENT_BYTES + 1)
     );
     let mut cut = wat::parse_str(wat("", "i32.const 0")).unwrap();
     cut.truncate(cut.len() / 2);
-    assert!(matches!(engine.compile(&cut), Err(Unusable::Invalid(_) | Unusable::NoRun)));
+    assert!(matches!(compile_bytes(&engine, &cut).await, Err(Unusable::Invalid(_) | Unusable::NoRun)));
 }
 
-#[test]
-fn threat_22_a_shape_that_is_expensive_to_compile_is_refused_before_it_is_compiled() {
-    let engine = engine();
+#[tokio::test]
+async fn threat_22_a_shape_that_is_expensive_to_compile_is_refused_before_it_is_compiled() {
+    let engine = engine().await;
     let body = "(drop (i32.const 1000000))".repeat(300_000);
     assert_eq!(
-        compile(&engine, &wat(&format!("(func {body})"), "i32.const 0")).unwrap_err(),
-        Unusable::Structure("function bodies")
+        compile(&engine, &wat(&format!("(func {body})"), "i32.const 0")).await.unwrap_err(),
+        Unusable::Structure("function bodies".into())
     );
     let locals = "(local i32)".repeat(20_001);
     assert_eq!(
-        compile(&engine, &wat(&format!("(func {locals})"), "i32.const 0")).unwrap_err(),
-        Unusable::Structure("lists of locals")
+        compile(&engine, &wat(&format!("(func {locals})"), "i32.const 0")).await.unwrap_err(),
+        Unusable::Structure("lists of locals".into())
     );
 }
 
-#[test]
-fn threat_24_proposals_that_no_guest_needs_are_off() {
-    let engine = engine();
+#[tokio::test]
+async fn threat_24_proposals_that_no_guest_needs_are_off() {
+    let engine = engine().await;
     let proposals = [
         ("(memory $large i64 1)", ""),
         ("(memory $second 1)", ""),
@@ -281,20 +290,20 @@ fn threat_24_proposals_that_no_guest_needs_are_off() {
     ];
     for (items, body) in proposals {
         let items = if body.contains("struct.new") { "(type $s (struct))" } else { items };
-        let unusable = compile(&engine, &wat(items, &format!("{body} i32.const 0"))).unwrap_err();
+        let unusable = compile(&engine, &wat(items, &format!("{body} i32.const 0"))).await.unwrap_err();
         assert!(matches!(unusable, Unusable::Invalid(_)), "{items}{body}: {unusable}");
     }
 }
 
-#[test]
-fn a_compiled_component_is_remembered_by_its_bytes() {
-    let engine = engine();
+#[tokio::test]
+async fn a_compiled_component_is_remembered_by_its_bytes() {
+    let engine = engine().await;
     let wasm = wat::parse_str(wat("", "i32.const 0")).unwrap();
-    let component = engine.compile(&wasm).unwrap();
+    let component = compile_bytes(&engine, &wasm).await.unwrap();
     assert!(engine.remembered(&component.sha256()).is_some());
     assert!(engine.remembered(&[0; 32]).is_none());
     for n in 1..=20 {
-        compile(&engine, &wat("", &format!("(drop (i32.const {n})) i32.const 0"))).unwrap();
+        compile(&engine, &wat("", &format!("(drop (i32.const {n})) i32.const 0"))).await.unwrap();
     }
     assert!(engine.remembered(&component.sha256()).is_none());
 }
@@ -384,8 +393,8 @@ fn writer(name: &str, length: u32, times: u32) -> String {
 }
 
 async fn write(text: &str) -> Result<Outputs, Failure> {
-    let engine = engine();
-    let component = compile(&engine, text).unwrap();
+    let engine = engine().await;
+    let component = compile(&engine, text).await.unwrap();
     let outputs = vec![DeclaredOutput { name: "result".into(), media_type: "text/csv".into() }];
     let limits = Limits { output_bytes: 1024 * 1024, ..limits(20_000) };
     run(&engine, Task { outputs, ..task(component, limits) }).await

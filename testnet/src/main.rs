@@ -1,6 +1,7 @@
 //! `testnet`: the demo, a federation to play with, the benchmarks and the simulator; and, by a hidden word, `quintes` itself.
 
 use clap::Parser as _;
+use sandbox::worker;
 use std::process::ExitCode;
 use testnet::cluster::AS_QUINTES;
 use testnet::{bench, corpus, demo, simulate, up};
@@ -30,6 +31,9 @@ enum Command {
 }
 
 fn main() -> ExitCode {
+    if worker::is_worker(std::env::args_os()) {
+        return worker::main();
+    }
     if std::env::args_os().nth(1).is_some_and(|first| first == AS_QUINTES) {
         return node::cli::run_from(std::env::args_os().skip(1));
     }

@@ -55,6 +55,7 @@ mod words;
 mod tests;
 
 use clap::{CommandFactory as _, FromArgMatches as _};
+use sandbox::worker;
 use speak::Speak;
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -162,7 +163,14 @@ pub fn main() -> ExitCode {
 }
 
 /// Runs a command line as `quintes`; the first argument is the program's name. Prints to this process's stdout and stderr.
+///
+/// A hidden verb makes the process a confined worker, which a node starts.
 pub fn run_from(args: impl Iterator<Item = OsString>) -> ExitCode {
+    let args: Vec<OsString> = args.collect();
+    if worker::is_worker(args.iter()) {
+        return worker::main();
+    }
+    let args = args.into_iter();
     ExitCode::from(run_with(args.collect(), Speak::standard))
 }
 

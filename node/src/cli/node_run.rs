@@ -10,6 +10,7 @@ use crate::statements::{self, EXTENSION};
 use anyhow::{Context as _, bail};
 use sandbox::database::Database;
 use sandbox::database::datafusion::{DataFusionDatabase, Options};
+use sandbox::engine::Program;
 use serde_json::json;
 use std::collections::BTreeMap;
 use std::fs;
@@ -70,6 +71,8 @@ pub(crate) fn run(args: &Args, speak: &Speak) -> anyhow::Result<()> {
         published: config.published(),
         limits: config.limits.sandbox(),
         notices: config.notices.clone(),
+        worker: Program::this().context("the system does not say which file this program is")?,
+        accepted: config.confinement.accept_missing.clone(),
     };
     let runtime =
         tokio::runtime::Builder::new_multi_thread().enable_all().build().context("the system gave no threads")?;

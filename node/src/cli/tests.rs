@@ -14,6 +14,7 @@ mod conversation;
 mod journey;
 mod refusals;
 mod witnessed;
+mod worker;
 
 /// Keeps what is printed.
 #[derive(Clone, Default)]

@@ -1,21 +1,17 @@
 //! `database`: handles, one admitted query at a time, and rows in batches.
 
-use super::resource::{Connection, ResultSet};
+use super::answer::Unanswered;
+use super::held::Connection;
 use super::stream::{Stream, StreamError};
 use super::{Host, slice};
 use crate::bindings::quintes::analysis::{database, types};
+use crate::channel::Rows;
 use crate::database::DatabaseError;
 use crate::limits::{BATCH_BYTES, BATCH_ROWS, ROWS_AT_ONCE};
 use crate::statement::{self, Statement, StatementError};
 use crate::value::{Batch, ColumnData, Value};
 use std::sync::Arc;
 use types::{BudgetKind, Error};
-use wasmtime::component::Resource;
-
-/// A page of typed rows.
-type Rows = (Vec<types::ColumnInfo>, Vec<Vec<types::Value>>);
-
-impl types::Host for Host {}
 
 impl Host {
     /// Notes why a statement was not admitted, and says so to the component in constant words.
@@ -56,10 +52,6 @@ impl Host {
         self.notes.statement(statement.sql());
         let started = Stream::start(connection, statement, parameters).await;
         started.map_err(|error| self.failed(&error))
-    }
-
-    fn connection(&self, connection: &Resource<Connection>) -> wasmtime::Result<Connection> {
-        Ok(self.table.get(connection)?.clone())
     }
 
     async fn begin(
@@ -113,20 +105,11 @@ impl Host {
         Ok((stream.schema().iter().map(Into::into).collect(), rows))
     }
 
-    /// Reads from an open result without holding the table of resources.
-    async fn next(
-        &mut self,
-        result: &Resource<ResultSet>,
-        max_rows: u32,
-    ) -> wasmtime::Result<Result<Option<(Batch, Vec<crate::value::ColumnInfo>)>, Error>> {
-        // A stream that is being read is out of the table; nothing else can reach it, because a component has one thread.
-        let mut taken = self.table.get_mut(result)?.stream.take();
-        let Some(stream) = taken.as_mut() else {
-            return Err(wasmtime::Error::msg("a result was read while it was being read"));
-        };
-        let batch = self.rows(stream, max_rows).await;
-        let batch = batch.map(|batch| batch.map(|batch| (batch, stream.schema().to_vec())));
-        self.table.get_mut(result)?.stream = taken;
+    /// Reads from an open result. A result that is being read is not held: nothing else can reach it, and a run that ends here drops it.
+    async fn next(&mut self, result: u32, max_rows: u32) -> Result<Result<Option<Batch>, Error>, Unanswered> {
+        let mut stream = self.held.streams.take(result)?;
+        let batch = self.rows(&mut stream, max_rows).await;
+        self.held.streams.put_back(result, stream);
         Ok(batch)
     }
 }
@@ -154,32 +137,28 @@ fn append(rows: &mut Vec<Vec<types::Value>>, batch: Batch) {
     }
 }
 
-impl database::Host for Host {
-    async fn handles(&mut self) -> wasmtime::Result<Vec<database::HandleInfo>> {
+impl Host {
+    pub(super) fn handles(&self) -> Vec<database::HandleInfo> {
         let handles = self.handles.iter().map(|(name, session)| database::HandleInfo {
             name: name.clone(),
             dialect: session.dialect().name().to_owned(),
             description: format!("{} relations", session.relations().len()),
         });
-        Ok(handles.collect())
+        handles.collect()
     }
 
-    async fn open(&mut self, name: String) -> wasmtime::Result<Result<Resource<Connection>, Error>> {
+    pub(super) fn open(&mut self, name: String) -> Result<Result<u32, Error>, Unanswered> {
+        self.held.has_room()?;
         let Some(session) = self.handles.get(&name) else {
             return Ok(Err(Error::NoSuchHandle("not declared by the task, or not granted".to_owned())));
         };
         let connection = Connection { dataset: name.as_str().into(), session: Arc::clone(session) };
         self.opened.insert(name);
-        Ok(Ok(self.table.push(connection)?))
+        Ok(Ok(self.held.connections.hold(connection)?))
     }
-}
 
-impl database::HostConnection for Host {
-    async fn tables(
-        &mut self,
-        connection: Resource<Connection>,
-    ) -> wasmtime::Result<Result<Vec<database::TableInfo>, Error>> {
-        let connection = self.table.get(&connection)?;
+    pub(super) fn tables(&self, connection: u32) -> Result<Result<Vec<database::TableInfo>, Error>, Unanswered> {
+        let connection = self.held.connections.get(connection)?;
         let tables = connection.session.relations().iter().map(|relation| database::TableInfo {
             name: relation.name.clone(),
             columns: relation.columns.iter().map(Into::into).collect(),
@@ -187,19 +166,20 @@ impl database::HostConnection for Host {
         Ok(Ok(tables.collect()))
     }
 
-    async fn query(
+    pub(super) async fn query(
         &mut self,
-        connection: Resource<Connection>,
-        sql: String,
-        params: Vec<types::Value>,
-    ) -> wasmtime::Result<Result<Resource<ResultSet>, Error>> {
-        let connection = self.connection(&connection)?;
+        connection: u32,
+        sql: &str,
+        parameters: Vec<types::Value>,
+    ) -> Result<Result<u32, Error>, Unanswered> {
+        self.held.has_room()?;
+        let connection = self.held.connections.get(connection)?.clone();
         if self.open_results >= self.limits.open_results {
             return Ok(Err(Error::BudgetExhausted(BudgetKind::OpenResults)));
         }
-        match self.begin(&connection, &sql, params).await {
+        match self.begin(&connection, sql, parameters).await {
             Ok(stream) => {
-                let result = self.table.push(ResultSet { stream: Some(stream) })?;
+                let result = self.held.streams.hold(stream)?;
                 self.open_results += 1;
                 Ok(Ok(result))
             }
@@ -207,20 +187,21 @@ impl database::HostConnection for Host {
         }
     }
 
-    async fn query_rows(
+    pub(super) async fn query_rows(
         &mut self,
-        connection: Resource<Connection>,
-        sql: String,
-        params: Vec<types::Value>,
-    ) -> wasmtime::Result<Result<Rows, Error>> {
-        let connection = self.connection(&connection)?;
-        match self.begin(&connection, &sql, params).await {
+        connection: u32,
+        sql: &str,
+        parameters: Vec<types::Value>,
+    ) -> Result<Result<Rows, Error>, Unanswered> {
+        let connection = self.held.connections.get(connection)?.clone();
+        match self.begin(&connection, sql, parameters).await {
             Ok(mut stream) => Ok(self.all_rows(&mut stream).await),
             Err(error) => Ok(Err(error)),
         }
     }
 
-    async fn budget(&mut self, _connection: Resource<Connection>) -> wasmtime::Result<types::Budget> {
+    pub(super) fn budget(&self, connection: u32) -> Result<types::Budget, Unanswered> {
+        self.held.connections.get(connection)?;
         Ok(types::Budget {
             rows_left: self.limits.rows.saturating_sub(self.usage.rows),
             bytes_left: self.limits.bytes.saturating_sub(self.usage.bytes),
@@ -230,42 +211,34 @@ impl database::HostConnection for Host {
         })
     }
 
-    async fn drop(&mut self, connection: Resource<Connection>) -> wasmtime::Result<()> {
-        self.table.delete(connection)?;
-        Ok(())
-    }
-}
-
-impl database::HostResultSet for Host {
-    async fn schema(&mut self, result: Resource<ResultSet>) -> wasmtime::Result<Vec<types::ColumnInfo>> {
-        let result = self.table.get(&result)?;
-        Ok(result.stream.iter().flat_map(Stream::schema).map(Into::into).collect())
+    pub(super) fn schema(&self, result: u32) -> Result<Vec<types::ColumnInfo>, Unanswered> {
+        Ok(self.held.streams.get(result)?.schema().iter().map(Into::into).collect())
     }
 
-    async fn next_batch(
+    pub(super) async fn next_batch(
         &mut self,
-        result: Resource<ResultSet>,
+        result: u32,
         max_rows: u32,
-    ) -> wasmtime::Result<Result<Option<types::Batch>, Error>> {
-        let batch = self.next(&result, max_rows).await?;
-        Ok(batch.map(|batch| batch.map(|(batch, _)| batch.into())))
+    ) -> Result<Result<Option<Batch>, Error>, Unanswered> {
+        self.next(result, max_rows).await
     }
 
-    async fn next_arrow(
+    pub(super) async fn next_arrow(
         &mut self,
-        result: Resource<ResultSet>,
+        result: u32,
         max_rows: u32,
-    ) -> wasmtime::Result<Result<Option<Vec<u8>>, Error>> {
-        let (batch, schema) = match self.next(&result, max_rows).await? {
-            Ok(Some(next)) => next,
+    ) -> Result<Result<Option<Vec<u8>>, Error>, Unanswered> {
+        let batch = match self.next(result, max_rows).await? {
+            Ok(Some(batch)) => batch,
             Ok(None) => return Ok(Ok(None)),
             Err(error) => return Ok(Err(error)),
         };
+        let schema = self.held.streams.get(result)?.schema().to_vec();
         Ok(self.arrow(&schema, batch).map(Some))
     }
 
-    async fn drop(&mut self, result: Resource<ResultSet>) -> wasmtime::Result<()> {
-        self.table.delete(result)?;
+    pub(super) fn drop_result(&mut self, result: u32) -> Result<(), Unanswered> {
+        self.held.streams.take(result)?;
         self.open_results -= 1;
         Ok(())
     }

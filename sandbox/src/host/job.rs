@@ -1,24 +1,21 @@
 //! `job`: parameters in, notes out.
 
 use super::Host;
-use crate::bindings::quintes::analysis::job;
 
-impl job::Host for Host {
-    async fn parameter(&mut self, name: String) -> wasmtime::Result<Option<String>> {
-        Ok(self.parameters.get(&name).cloned())
+impl Host {
+    pub(super) fn parameter(&self, name: &str) -> Option<String> {
+        self.parameters.get(name).cloned()
     }
 
-    async fn log(&mut self, line: String) -> wasmtime::Result<()> {
-        self.notes.guest(&line);
-        Ok(())
+    pub(super) fn log(&mut self, line: &str) {
+        self.notes.guest(line);
     }
 
-    async fn progress(&mut self, fraction: f32) -> wasmtime::Result<()> {
+    pub(super) fn progress(&self, fraction: f32) {
         if let Some(progress) = &self.progress
             && fraction.is_finite()
         {
             progress.send_replace(fraction.clamp(0.0, 1.0));
         }
-        Ok(())
     }
 }

@@ -35,13 +35,7 @@ impl Notes {
             return;
         }
         let mut kept = String::from(prefix);
-        for character in line.chars() {
-            let shown = if is_hostile(character) { char::REPLACEMENT_CHARACTER } else { character };
-            if kept.len() + shown.len_utf8() > self.max_bytes {
-                break;
-            }
-            kept.push(shown);
-        }
+        show(&mut kept, line, self.max_bytes);
         self.lines.push(kept);
     }
 
@@ -51,6 +45,23 @@ impl Notes {
             self.lines.push(format!("host: {} further lines were dropped", self.dropped));
         }
         (self.lines, self.statements)
+    }
+}
+
+/// The beginning of a text that a component or its worker wrote, as it can be shown.
+pub(crate) fn shown(text: &str, max_bytes: usize) -> String {
+    let mut kept = String::new();
+    show(&mut kept, text, max_bytes);
+    kept
+}
+
+fn show(kept: &mut String, text: &str, max_bytes: usize) {
+    for character in text.chars() {
+        let shown = if is_hostile(character) { char::REPLACEMENT_CHARACTER } else { character };
+        if kept.len() + shown.len_utf8() > max_bytes {
+            break;
+        }
+        kept.push(shown);
     }
 }
 

@@ -1,12 +1,11 @@
 //! `outputs`: what a component hands over.
 
 use super::Host;
-use crate::bindings::quintes::analysis::outputs;
-use crate::output::{NotTaken, Writer};
-use crate::witness::WitnessedTable;
-use wasmtime::component::Resource;
+use super::answer::Unanswered;
+use crate::bindings::quintes::analysis::outputs::Error;
+use crate::output::NotTaken;
 
-impl From<NotTaken> for outputs::Error {
+impl From<NotTaken> for Error {
     fn from(error: NotTaken) -> Self {
         match error {
             NotTaken::NotDeclared => Self::NotDeclared,
@@ -16,50 +15,37 @@ impl From<NotTaken> for outputs::Error {
     }
 }
 
-impl outputs::Host for Host {
-    async fn create(
-        &mut self,
-        name: String,
-        media_type: String,
-    ) -> wasmtime::Result<Result<Resource<Writer>, outputs::Error>> {
-        match self.outputs.create(&name, &media_type) {
-            Ok(writer) => Ok(Ok(self.table.push(writer)?)),
+impl Host {
+    pub(super) fn create(&mut self, name: &str, media_type: &str) -> Result<Result<u32, Error>, Unanswered> {
+        self.held.has_room()?;
+        match self.outputs.create(name, media_type) {
+            Ok(writer) => Ok(Ok(self.held.writers.hold(writer)?)),
             Err(error) => Ok(Err(error.into())),
         }
     }
 
-    async fn write_table(
-        &mut self,
-        name: String,
-        table: Resource<WitnessedTable>,
-    ) -> wasmtime::Result<Result<(), outputs::Error>> {
-        let table = self.table.delete(table)?;
+    pub(super) fn write_table(&mut self, name: &str, table: u32) -> Result<Result<(), Error>, Unanswered> {
+        let table = self.held.tables.take(table)?;
         let held = table.contributors.bytes();
-        let taken = self.outputs.table(&name, table);
+        let taken = self.outputs.table(name, table);
         if taken.is_err() {
             self.contributor_bytes -= held;
         }
         Ok(taken.map_err(Into::into))
     }
-}
 
-impl outputs::HostOutput for Host {
-    async fn write(
-        &mut self,
-        writer: Resource<Writer>,
-        bytes: Vec<u8>,
-    ) -> wasmtime::Result<Result<(), outputs::Error>> {
-        let writer = self.table.get_mut(&writer)?;
-        Ok(self.outputs.write(writer, &bytes).map_err(Into::into))
+    pub(super) fn write(&mut self, output: u32, bytes: &[u8]) -> Result<Result<(), Error>, Unanswered> {
+        let writer = self.held.writers.get_mut(output)?;
+        Ok(self.outputs.write(writer, bytes).map_err(Into::into))
     }
 
-    async fn finish(&mut self, writer: Resource<Writer>) -> wasmtime::Result<Result<(), outputs::Error>> {
-        let writer = self.table.delete(writer)?;
+    pub(super) fn finish(&mut self, output: u32) -> Result<Result<(), Error>, Unanswered> {
+        let writer = self.held.writers.take(output)?;
         Ok(self.outputs.finish(writer).map_err(Into::into))
     }
 
-    async fn drop(&mut self, writer: Resource<Writer>) -> wasmtime::Result<()> {
-        let writer = self.table.delete(writer)?;
+    pub(super) fn drop_output(&mut self, output: u32) -> Result<(), Unanswered> {
+        let writer = self.held.writers.take(output)?;
         self.outputs.discard(writer);
         Ok(())
     }

@@ -1,7 +1,7 @@
 //! A running query: a task of its own reads ahead from the engine, so that parsing and planning do not use a component's small stack, the engine
 //! works while the component computes, and dropping the stream cancels the query.
 
-use super::resource::Connection;
+use super::held::Connection;
 use super::slice;
 use crate::database::DatabaseError;
 use crate::statement::Statement;

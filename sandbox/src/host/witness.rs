@@ -1,12 +1,12 @@
 //! `witness`: the host reads the rows itself, so that the table and its evidence come from one pass over the same data.
 
 use super::Host;
-use super::resource::Connection;
+use super::answer::Unanswered;
+use super::held::Connection;
 use crate::bindings::quintes::analysis::{types, witness};
 use crate::statement::{self, WitnessedStatement};
 use crate::witness::{Measure, Question, Tabulation, WitnessError, WitnessedTable};
 use types::{BudgetKind, Error};
-use wasmtime::component::Resource;
 
 impl From<witness::Measure> for Measure {
     fn from(measure: witness::Measure) -> Self {
@@ -79,54 +79,51 @@ impl Host {
         self.contributor_bytes -= table.contributors.bytes();
     }
 
-    async fn answer(
+    async fn hold(
         &mut self,
-        connection: &Resource<Connection>,
+        connection: u32,
         relation: &str,
         question: Question,
-    ) -> wasmtime::Result<Result<Resource<WitnessedTable>, Error>> {
-        let connection = self.table.get(connection)?.clone();
+    ) -> Result<Result<u32, Error>, Unanswered> {
+        self.held.has_room()?;
+        let connection = self.held.connections.get(connection)?.clone();
         match self.witnessed(&connection, relation, question).await {
-            Ok(table) => Ok(Ok(self.table.push(table)?)),
+            Ok(table) => Ok(Ok(self.held.tables.hold(table)?)),
             Err(error) => Ok(Err(error)),
         }
     }
-}
 
-impl witness::Host for Host {
-    async fn tabulate(
+    pub(super) async fn tabulate(
         &mut self,
-        connection: Resource<Connection>,
-        relation: String,
+        connection: u32,
+        relation: &str,
         by: Vec<String>,
-    ) -> wasmtime::Result<Result<Resource<WitnessedTable>, Error>> {
-        self.answer(&connection, &relation, Question { by, measures: vec![Measure::Count] }).await
+    ) -> Result<Result<u32, Error>, Unanswered> {
+        self.hold(connection, relation, Question { by, measures: vec![Measure::Count] }).await
     }
 
-    async fn aggregate(
+    pub(super) async fn aggregate(
         &mut self,
-        connection: Resource<Connection>,
-        relation: String,
+        connection: u32,
+        relation: &str,
         by: Vec<String>,
         measures: Vec<witness::Measure>,
-    ) -> wasmtime::Result<Result<Resource<WitnessedTable>, Error>> {
+    ) -> Result<Result<u32, Error>, Unanswered> {
         let measures = measures.into_iter().map(Measure::from).collect();
-        self.answer(&connection, &relation, Question { by, measures }).await
-    }
-}
-
-impl witness::HostTable for Host {
-    async fn columns(&mut self, table: Resource<WitnessedTable>) -> wasmtime::Result<Vec<types::ColumnInfo>> {
-        Ok(self.table.get(&table)?.columns.iter().map(|column| (&column.info).into()).collect())
+        self.hold(connection, relation, Question { by, measures }).await
     }
 
-    async fn rows(&mut self, table: Resource<WitnessedTable>) -> wasmtime::Result<Vec<Vec<types::Value>>> {
-        let table = self.table.get(&table)?;
+    pub(super) fn columns(&self, table: u32) -> Result<Vec<types::ColumnInfo>, Unanswered> {
+        Ok(self.held.tables.get(table)?.columns.iter().map(|column| (&column.info).into()).collect())
+    }
+
+    pub(super) fn table_rows(&self, table: u32) -> Result<Vec<Vec<types::Value>>, Unanswered> {
+        let table = self.held.tables.get(table)?;
         Ok(table.rows.iter().map(|row| row.iter().cloned().map(Into::into).collect()).collect())
     }
 
-    async fn drop(&mut self, table: Resource<WitnessedTable>) -> wasmtime::Result<()> {
-        let table = self.table.delete(table)?;
+    pub(super) fn drop_table(&mut self, table: u32) -> Result<(), Unanswered> {
+        let table = self.held.tables.take(table)?;
         self.forget(&table);
         Ok(())
     }

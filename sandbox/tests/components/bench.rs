@@ -102,7 +102,7 @@ impl Bench {
         let omop = open(folder.path(), &["person", "visit"], "person_id").await;
         let survey = open(folder.path(), &["survey"], "patient").await;
         let register = open(folder.path(), &["register"], "nhs_number").await;
-        Self { engine: Engine::new(Metering::Epochs).unwrap(), omop, survey, register, _folder: folder }
+        Self { engine: crate::engine::engine(Metering::Time, None).await, omop, survey, register, _folder: folder }
     }
 
     pub(crate) async fn run(
@@ -114,7 +114,7 @@ impl Bench {
     ) -> Result<Outputs, Failure> {
         let (_cancel, cancelled) = watch::channel(false);
         let task = Task {
-            component: self.engine.compile(wasm).unwrap(),
+            component: self.engine.compile(wasm).await.unwrap(),
             parameters: parameters.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect(),
             outputs: outputs
                 .iter()

@@ -5,6 +5,8 @@
 mod bench;
 mod contributors;
 mod csv;
+#[path = "../engine/mod.rs"]
+mod engine;
 mod figures;
 mod sentences;
 

@@ -3,7 +3,9 @@
 use super::{Baseline, Figure, Samples};
 use crate::narrate::Narrator;
 use anyhow::{Context as _, anyhow};
-use sandbox::engine::{Component, Engine, Metering};
+use sandbox::cache::Cache;
+use sandbox::confinement::Layer;
+use sandbox::engine::{CompileLimits, Component, Engine, Metering, Program, Settings};
 use sandbox::limits::Limits;
 use sandbox::run::{Task, run};
 use std::collections::BTreeMap;
@@ -20,7 +22,7 @@ const BUSY: &str = "(local $i i32)
     i32.const 0";
 
 /// A component of the analysis world without imports; `body` returns the address of a `result<_, string>`, which is ok at 0.
-fn component(body: &str) -> anyhow::Result<Vec<u8>> {
+pub(super) fn component(body: &str) -> anyhow::Result<Vec<u8>> {
     let text = format!(
         r#"(component
             (core module $m
@@ -37,10 +39,10 @@ fn component(body: &str) -> anyhow::Result<Vec<u8>> {
 pub(super) async fn measure(samples: u32, narrator: Narrator) -> anyhow::Result<Vec<Figure>> {
     let bar = narrator.progress("warm starts", Some(3));
     let (idle, busy) = (component(IDLE)?, component(BUSY)?);
-    let engine = Engine::new(Metering::Epochs)?;
-    let ours_idle = ours(&engine, &engine.compile(&idle)?, samples).await?;
+    let engine = engine(None).await?;
+    let ours_idle = ours(&engine, &engine.compile(&idle).await?, samples).await?;
     bar.inc(1);
-    let ours_busy = ours(&engine, &engine.compile(&busy)?, samples).await?;
+    let ours_busy = ours(&engine, &engine.compile(&busy).await?, samples).await?;
     bar.inc(1);
     let (bare_instance, bare_call) = tokio::task::spawn_blocking(move || -> anyhow::Result<_> {
         Ok((bare(&idle, samples)?.0, bare(&busy, samples)?.1))
@@ -70,8 +72,20 @@ pub(super) async fn measure(samples: u32, narrator: Narrator) -> anyhow::Result<
     ])
 }
 
-/// Whole runs as a node does them: a place, a store with its limits, a thread, an instance, the call.
-async fn ours(engine: &Engine, component: &Component, samples: u32) -> anyhow::Result<Samples> {
+/// An engine whose workers are this program, on whatever this kernel gives.
+pub(super) async fn engine(cache: Option<Cache>) -> anyhow::Result<Engine> {
+    let settings = Settings {
+        program: Program::this()?,
+        metering: Metering::Time,
+        accepted: Layer::ALL.to_vec(),
+        compile: CompileLimits::default(),
+        cache,
+    };
+    Ok(Engine::start(settings).await?)
+}
+
+/// Whole runs as a node does them: a place, a locked-in worker, the code handed over and loaded, an instance, the call.
+pub(super) async fn ours(engine: &Engine, component: &Component, samples: u32) -> anyhow::Result<Samples> {
     let mut took = Vec::new();
     for round in 0..samples + samples / 10 {
         let (_switch, cancel) = watch::channel(false);

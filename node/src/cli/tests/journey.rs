@@ -68,6 +68,8 @@ fn settings(home: &Path, name: &str, dial: Vec<Multiaddr>) -> (Settings, Identit
         published: config.published(),
         limits: config.limits.sandbox(),
         notices: config.notices,
+        worker: super::worker::program(),
+        accepted: sandbox::confinement::Layer::ALL.to_vec(),
     };
     (settings, Identity::open(&config.state).unwrap())
 }

@@ -1,7 +1,7 @@
 //! A look at a component's shape before it is compiled: wasmtime does not treat an expensive compilation as a fault, so the cost is capped here,
 //! and a forbidden import is named without compiling anything.
 
-use super::Unusable;
+use crate::engine::Unusable;
 use wasmparser::{Encoding, Parser, Payload};
 
 /// All that a component may import.
@@ -54,19 +54,19 @@ pub(super) fn check(wasm: &[u8]) -> Result<(), Unusable> {
                 depth += 1;
                 parts += 1;
                 if parts > PARTS || depth > DEPTH {
-                    return Err(Unusable::Structure("nested modules"));
+                    return Err(Unusable::Structure("nested modules".into()));
                 }
             }
             Payload::End(_) => depth = depth.saturating_sub(1),
             Payload::CodeSectionStart { count, .. } => {
                 functions += u64::from(count);
                 if functions > FUNCTIONS {
-                    return Err(Unusable::Structure("functions"));
+                    return Err(Unusable::Structure("functions".into()));
                 }
             }
             Payload::CodeSectionEntry(body) => {
                 if body.range().len() > BODY_BYTES {
-                    return Err(Unusable::Structure("function bodies"));
+                    return Err(Unusable::Structure("function bodies".into()));
                 }
                 let mut locals = 0_u64;
                 let reader = body.get_locals_reader().map_err(|error| Unusable::Invalid(error.message().to_owned()))?;
@@ -74,21 +74,21 @@ pub(super) fn check(wasm: &[u8]) -> Result<(), Unusable> {
                     let (count, _) = group.map_err(|error| Unusable::Invalid(error.message().to_owned()))?;
                     locals += u64::from(count);
                     if locals > LOCALS {
-                        return Err(Unusable::Structure("lists of locals"));
+                        return Err(Unusable::Structure("lists of locals".into()));
                     }
                 }
             }
             Payload::TypeSection(section) if section.count() > ITEMS => {
-                return Err(Unusable::Structure("lists of types"));
+                return Err(Unusable::Structure("lists of types".into()));
             }
             Payload::ComponentTypeSection(section) if section.count() > ITEMS => {
-                return Err(Unusable::Structure("lists of types"));
+                return Err(Unusable::Structure("lists of types".into()));
             }
             Payload::ElementSection(section) if section.count() > ITEMS => {
-                return Err(Unusable::Structure("lists of elements"));
+                return Err(Unusable::Structure("lists of elements".into()));
             }
             Payload::DataSection(section) if section.count() > ITEMS => {
-                return Err(Unusable::Structure("lists of data"));
+                return Err(Unusable::Structure("lists of data".into()));
             }
             // A nested component's imports are met by the component around it.
             Payload::ComponentImportSection(section) if depth == 0 => {
