@@ -4,6 +4,7 @@
 //! outputs can be asked for nowhere else.
 
 pub(crate) mod queue;
+mod replay;
 
 pub use crate::ledger::Meeting;
 
@@ -11,6 +12,7 @@ use crate::clock::now;
 use crate::custody::Custody;
 use crate::driver::Handle;
 use crate::exchange::Exchange;
+use crate::execute::{Execution, Replayed};
 use crate::ledger::Ledger;
 use crate::logbook::Logbook;
 use crate::network::{Network, Role};
@@ -66,6 +68,8 @@ pub enum Ask {
     Health,
     /// This TRE's whole log, without a payload of anything that is not everyone's.
     Log,
+    /// Another run of a task whose outputs are held, and how it compares.
+    Replay(TaskId),
 }
 
 /// The answer.
@@ -84,6 +88,8 @@ pub enum Answer {
     Health(Box<Health>),
     /// To [`Ask::Log`]: the bytes of a [`protocol::audit::log::Export`].
     Log(ByteBuf),
+    /// To [`Ask::Replay`].
+    Replayed(Replayed),
     /// Not possible; a sentence that says what to do.
     No(String),
 }
@@ -277,6 +283,8 @@ pub struct Door {
     pub ledger: Option<Ledger>,
     /// Connected members.
     pub network: Network,
+    /// What runs components; none on a hub.
+    pub execution: Option<Execution>,
     /// The node's name.
     pub name: String,
 }
@@ -331,6 +339,7 @@ impl Door {
             Ask::Earlier { task, output } => self.earlier(task, output).await,
             Ask::Health => self.health().await,
             Ask::Log => self.log().await,
+            Ask::Replay(task) => self.replay(task).await,
         }
     }
 

@@ -1,5 +1,9 @@
 //! Execution: an admitted task runs in the sandbox, its outputs are checked and go into custody.
 
+mod again;
+
+pub use again::{NotRun, Replayed};
+
 use crate::clock::now;
 use crate::custody::Custody;
 use crate::driver::Handle;
@@ -87,7 +91,8 @@ impl Execution {
             return Ok(component);
         }
         let store = self.store.clone();
-        let bytes = tokio::task::spawn_blocking(move || store.get(&digest)).await.map_err(|_| NotReady::Interrupted)??;
+        let bytes =
+            tokio::task::spawn_blocking(move || store.get(&digest)).await.map_err(|_| NotReady::Interrupted)??;
         match self.engine.compile(&bytes.ok_or(NotReady::NotHere)?).await {
             Ok(component) => Ok(component),
             Err(NotCompiled::Unusable(reason)) => Err(NotReady::Unusable(reason.to_string())),
@@ -158,40 +163,7 @@ impl Execution {
             tracing::error!(task = %admission.task().short(), "a task could not be run; `quintes review show` says why");
             NotFinished { code: FailureKind::Host.code(), note }
         };
-        let component = match self.compile(admission.component()).await {
-            Ok(component) => component,
-            // The file was there at admission. Lost or changed since, it is fetched again: a member may have it still.
-            Err(_) => {
-                exchange.obtain(&admission.component(), 1).await.map_err(|error| host_failed(error.to_string()))?;
-                self.compile(admission.component()).await.map_err(|error| host_failed(error.to_string()))?
-            }
-        };
-        let submission = admission.submission();
-        let granted: BTreeMap<String, Arc<dyn Database>> = submission
-            .datasets
-            .iter()
-            .filter_map(|name| Some((name.clone(), self.datasets.get(name)?.clone())))
-            .collect();
-        let mut handles = BTreeMap::new();
-        for (name, database) in &granted {
-            let begun = database.begin(self.limits.session()).await;
-            let session =
-                begun.map_err(|error| host_failed(format!("no snapshot of {name}: {}", error.for_reviewer())))?;
-            handles.insert(name.clone(), session);
-        }
-        let snapshots = handles.iter().map(|(name, session)| (name.clone(), Digest(session.snapshot()))).collect();
-        let declared = submission.outputs.iter();
-        let task = Task {
-            component,
-            parameters: submission.parameters.clone(),
-            outputs: declared
-                .map(|output| DeclaredOutput { name: output.name.clone(), media_type: output.media_type.clone() })
-                .collect(),
-            handles,
-            limits: self.limits.clone(),
-            cancel: stopped,
-            progress: None,
-        };
+        let (task, snapshots) = self.prepare(admission, stopped, exchange).await.map_err(host_failed)?;
         let outputs = run(&self.engine, task)
             .await
             .map_err(|failure| NotFinished { code: failure.code(), note: note(&failure) })?;
@@ -219,6 +191,49 @@ impl Execution {
             Ok(Err(NotChecked::Ledger(error))) => Err(host_failed(error.to_string())),
             Err(_) => Err(host_failed("checking the outputs was interrupted".to_owned())),
         }
+    }
+
+    /// All that a run of the task gets, and what it reads. The text of an error is for the reviewer.
+    async fn prepare(
+        &self,
+        admission: &Admission,
+        stopped: watch::Receiver<bool>,
+        exchange: &Exchange,
+    ) -> Result<(Task, BTreeMap<String, Digest>), String> {
+        let component = match self.compile(admission.component()).await {
+            Ok(component) => component,
+            // The file was there at admission. Lost or changed since, it is fetched again: a member may have it still.
+            Err(_) => {
+                exchange.obtain(&admission.component(), 1).await.map_err(|error| error.to_string())?;
+                self.compile(admission.component()).await.map_err(|error| error.to_string())?
+            }
+        };
+        let submission = admission.submission();
+        let granted: BTreeMap<String, Arc<dyn Database>> = submission
+            .datasets
+            .iter()
+            .filter_map(|name| Some((name.clone(), self.datasets.get(name)?.clone())))
+            .collect();
+        let mut handles = BTreeMap::new();
+        for (name, database) in &granted {
+            let begun = database.begin(self.limits.session()).await;
+            let session = begun.map_err(|error| format!("no snapshot of {name}: {}", error.for_reviewer()))?;
+            handles.insert(name.clone(), session);
+        }
+        let snapshots = handles.iter().map(|(name, session)| (name.clone(), Digest(session.snapshot()))).collect();
+        let declared = submission.outputs.iter();
+        let task = Task {
+            component,
+            parameters: submission.parameters.clone(),
+            outputs: declared
+                .map(|output| DeclaredOutput { name: output.name.clone(), media_type: output.media_type.clone() })
+                .collect(),
+            handles,
+            limits: self.limits.clone(),
+            cancel: stopped,
+            progress: None,
+        };
+        Ok((task, snapshots))
     }
 }
 

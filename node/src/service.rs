@@ -178,7 +178,7 @@ pub async fn run(
         exchange: exchange.clone(),
         store,
         custody: custody.clone(),
-        execution,
+        execution: execution.clone(),
         members,
         dialled,
         running: BTreeMap::new(),
@@ -193,6 +193,7 @@ pub async fn run(
         custody,
         ledger,
         network: network.clone(),
+        execution,
         name: settings.name,
     };
     let socket = settings.door.clone();

@@ -79,7 +79,9 @@ impl Cache {
         let whole = code.len() >= SEAL;
         let seal: Vec<u8> = code.drain(..SEAL.min(code.len())).collect();
         if !whole || self.mac(component, settings, &code).verify_slice(&seal).is_err() {
-            tracing::error!("a compiled component on disk is not as this node wrote it: it was not loaded, and is removed");
+            tracing::error!(
+                "a compiled component on disk is not as this node wrote it: it was not loaded, and is removed"
+            );
             let _ = fs::remove_file(&path);
             return None;
         }

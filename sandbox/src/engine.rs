@@ -88,10 +88,14 @@ pub struct Settings {
 #[derive(Debug, Error)]
 pub enum EngineError {
     /// The program that is to be a worker does not start.
-    #[error("the confined process that runs components does not start; check the limits on processes, memory and address space")]
+    #[error(
+        "the confined process that runs components does not start; check the limits on processes, memory and address space"
+    )]
     NotStarted(#[source] std::io::Error),
     /// It started and is no worker.
-    #[error("the confined process that runs components ends before it is ready; check the limits on processes, memory and address space")]
+    #[error(
+        "the confined process that runs components ends before it is ready; check the limits on processes, memory and address space"
+    )]
     NotReady,
     /// The kernel gives less than is asked for.
     #[error("this kernel does not lock components in as it should: {} missing; use another kernel, or accept it in `confinement.accept_missing`", names(.0))]

@@ -146,7 +146,10 @@ async fn execute(mut worker: Worker, task: Task, mut wanted: watch::Receiver<()>
                 Broken::Cancelled => FailureKind::Cancelled,
                 Broken::Unanswered(Unanswered::TooManyHandles) => FailureKind::Trapped,
                 Broken::Unanswered(Unanswered::NoSuchHandle) | Broken::Frame(_) => {
-                    tracing::error!(death, "the worker of a component broke off or said what no worker says; it was ended");
+                    tracing::error!(
+                        death,
+                        "the worker of a component broke off or said what no worker says; it was ended"
+                    );
                     FailureKind::Host
                 }
             };

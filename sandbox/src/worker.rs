@@ -20,10 +20,6 @@ mod stub;
 #[cfg(not(target_os = "linux"))]
 mod unlocked;
 
-#[cfg(not(target_os = "linux"))]
-use unlocked as attempt;
-#[cfg(not(target_os = "linux"))]
-use unlocked as lockdown;
 use crate::channel::frame::{receive, send};
 use crate::channel::{Compiled, Hello, Job, Probed, VERSION};
 use machine::Machine;
@@ -32,6 +28,10 @@ use std::fs::File;
 use std::io::{self, BufReader};
 use std::os::fd::AsFd as _;
 use std::process::ExitCode;
+#[cfg(not(target_os = "linux"))]
+use unlocked as attempt;
+#[cfg(not(target_os = "linux"))]
+use unlocked as lockdown;
 
 /// The hidden verb by which a program is a worker.
 pub const VERB: &str = "sandbox-worker";

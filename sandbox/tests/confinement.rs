@@ -11,7 +11,9 @@ mod processes;
 use processes::{children, children_of, is_alive, peak, until};
 use sandbox::cache::Cache;
 use sandbox::confinement::{Layer, Probe, Refused};
-use sandbox::engine::{CompileLimits, Component, Engine, EngineError, Metering, NotCompiled, Program, Settings, Unusable};
+use sandbox::engine::{
+    CompileLimits, Component, Engine, EngineError, Metering, NotCompiled, Program, Settings, Unusable,
+};
 use sandbox::limits::Limits;
 use sandbox::run::{Failure, FailureKind, Task, run};
 use std::collections::BTreeMap;
@@ -235,9 +237,7 @@ async fn threat_24_compiled_code_on_disk_is_used_again_and_never_when_it_was_tou
     let _one = alone().await;
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path().join("compiled");
-    let start = async |key: [u8; 32]| {
-        engine::engine(Metering::Time, Some(Cache::open(&folder, key).unwrap())).await
-    };
+    let start = async |key: [u8; 32]| engine::engine(Metering::Time, Some(Cache::open(&folder, key).unwrap())).await;
     let wasm = component("", "i32.const 0");
     let sha256 = start([7; 32]).await.compile(&wasm).await.unwrap().sha256();
     let engine = start([7; 32]).await;

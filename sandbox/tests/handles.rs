@@ -164,6 +164,51 @@ async fn threat_31_a_repeated_run_gives_the_same_figures() {
     }
 }
 
+/// Every bit of what two tasks hand over.
+async fn bits() -> String {
+    let statistics = [("table", "visits"), ("analysis", "variance"), ("column", "cost"), ("by", "visit,sex")];
+    let tables = ask(STATISTICS, &statistics, &["variance"], Limits::default()).await.unwrap();
+    let rows = witnessed(&tables, "variance").rows;
+    let cells = rows.iter().flatten().map(|cell| match cell {
+        Value::Float64(value) => format!("{:016x}", value.to_bits()),
+        Value::Int64(value) => value.to_string(),
+        Value::Text(text) => text.clone(),
+        other => panic!("no such cell here: {other:?}"),
+    });
+    let cells: Vec<String> = cells.collect();
+    let csv = query("SELECT sex, avg(cost) AS m FROM visits GROUP BY sex ORDER BY sex", Limits::default()).await;
+    format!("{} {}", cells.join(" "), opaque(csv.unwrap()).replace('\n', "/"))
+}
+
+/// Not a test by itself: one run of the next test, on other settings.
+#[test]
+fn a_run_on_other_settings() {
+    let Some(threads) = std::env::var_os("QUINTES_TEST_THREADS") else { return };
+    let threads = threads.to_str().unwrap().parse().unwrap();
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(threads).enable_all().build().unwrap();
+    println!("\nbits: {}", runtime.block_on(bits()));
+}
+
+#[test]
+fn threat_31_other_threads_time_zone_and_language_give_the_same_bits() {
+    let run = |threads: &str, zone: &str, language: &str| {
+        let output = std::process::Command::new(std::env::current_exe().unwrap())
+            .args(["a_run_on_other_settings", "--exact", "--nocapture"])
+            .envs([("QUINTES_TEST_THREADS", threads), ("TZ", zone), ("LANG", language), ("LC_ALL", language)])
+            .output()
+            .unwrap();
+        let said = String::from_utf8(output.stdout).unwrap();
+        said.lines().find_map(|line| line.strip_prefix("bits: ")).expect("it ran").to_owned()
+    };
+    let first = run("1", "UTC", "C");
+    assert!(first.contains("f,"), "{first}");
+    for (threads, zone, language) in
+        [("1", "UTC", "C"), ("2", "Pacific/Kiritimati", "tr_TR.UTF-8"), ("2", "America/St_Johns", "de_DE")]
+    {
+        assert_eq!(run(threads, zone, language), first, "{threads} threads, {zone}, {language}");
+    }
+}
+
 #[tokio::test]
 async fn groups_are_capped() {
     let parameters = [("table", "visits"), ("analysis", "count"), ("by", "person_id")];

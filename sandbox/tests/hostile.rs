@@ -419,3 +419,15 @@ async fn an_output_ends_at_its_size_limit() {
     write(&writer("result", 65_536, 16)).await.unwrap();
     assert_eq!(write(&writer("result", 65_536, 17)).await.unwrap_err().kind(), FailureKind::Trapped);
 }
+
+#[tokio::test]
+async fn threat_31_a_nan_has_one_form_whatever_made_it() {
+    // A processor gives 0/0 a sign, and keeps the payload of a NaN that goes in: both would carry a message out.
+    let stores = "(f64.store (i32.const 64) (f64.div (f64.load (i32.const 256)) (f64.load (i32.const 256))))
+        (f64.store (i32.const 72) (f64.add (f64.const 1) (f64.reinterpret_i64 (i64.const 0x7ff4_dead_beef_0001))))
+        (f64.store (i32.const 80) (f64.sqrt (f64.const -1)))";
+    let text = writer("result", 24, 1).replacen("(call $create", &format!("{stores} (call $create"), 1);
+    let mut outputs = write(&text).await.unwrap();
+    let Content::Opaque { bytes, .. } = outputs.outputs.pop().unwrap().content else { panic!("bytes were written") };
+    assert_eq!(bytes, 0x7ff8_0000_0000_0000_u64.to_le_bytes().repeat(3));
+}

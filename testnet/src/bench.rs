@@ -1,10 +1,14 @@
 //! Figures, each beside a baseline that was measured in the same run on the same machine.
 
 mod bare;
+mod batches;
+mod handle;
 mod idle;
+mod kill;
 mod overhead;
 mod page;
 mod review;
+mod start;
 mod warm;
 
 pub use bare::{AS_BARE, live as live_bare};
@@ -35,6 +39,12 @@ enum Name {
     MemoryIdle,
     /// Starting a component that is compiled already.
     WarmStart,
+    /// Compiling a component, loading it from disk, starting it.
+    Start,
+    /// Rows on their way to a component, and witnessed tables.
+    Handle,
+    /// Ending a component that does not end.
+    Kill,
     /// The check of a large output, the page that shows one, and the way from a decision to the result.
     Review,
     /// All of them.
@@ -153,6 +163,15 @@ async fn measure(args: &Args, narrator: Narrator) -> anyhow::Result<Vec<Figure>>
     let mut figures = Vec::new();
     if wants(Name::WarmStart) {
         figures.extend(warm::measure(args.samples.max(200), narrator).await?);
+    }
+    if wants(Name::Start) {
+        figures.extend(start::measure(args.samples, narrator).await?);
+    }
+    if wants(Name::Handle) {
+        figures.extend(handle::measure(args.samples, narrator).await?);
+    }
+    if wants(Name::Kill) {
+        figures.extend(kill::measure(args.samples, narrator).await?);
     }
     if wants(Name::TaskOverhead) {
         figures.extend(overhead::measure(args.samples, narrator).await?);

@@ -20,7 +20,7 @@ enum Command {
     Demo(demo::Args),
     /// Leave the same federation running, to play on by hand.
     Up(up::Args),
-    /// Measure: task_overhead, memory_idle, warm_start, review, or all.
+    /// Measure: task_overhead, memory_idle, warm_start, start, handle, kill, review, or all.
     Bench(bench::Args),
     /// Judge labelled outputs: how many disclosive ones are flagged, and how many safe ones.
     Corpus(corpus::Args),

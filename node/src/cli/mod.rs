@@ -17,6 +17,7 @@
 //! | `submit`, `status`, `answer`, `cancel` | a task: handed over, followed, spoken about, called back |
 //! | `review` | `quintes review`: what waits for a data owner, and the decision |
 //! | `fetch`, `verify`, `aggregate` | what was released: brought here, checked offline, merged |
+//! | `replay` | `quintes replay`: a held task run again, and compared |
 //! | `standing` | `quintes standing`: what leaves without a person |
 //! | `audit` | `quintes audit`: a TRE's log, checked, recovered, compared |
 //! | `completion` | `quintes completion`: for shells |
@@ -40,6 +41,7 @@ mod node_init;
 mod node_run;
 mod passphrase;
 mod project;
+mod replay;
 mod review;
 pub(crate) mod speak;
 mod standing;
@@ -127,6 +129,8 @@ enum Command {
     Aggregate(aggregate::Args),
     /// Let a component's outputs leave without a person while every rule passes; show that, and withdraw it.
     Standing(standing::Args),
+    /// Run a held task again at its TRE, and compare every bit.
+    Replay(replay::Args),
     /// Check a TRE's log, recover it after a loss, and find who told two stories.
     Audit(audit::Args),
     /// Print a shell's completion script.
@@ -151,6 +155,7 @@ impl Command {
             Self::Verify(args) => verify::run(&args, speak),
             Self::Aggregate(args) => aggregate::run(&args, speak),
             Self::Standing(args) => standing::run(args, speak),
+            Self::Replay(args) => replay::run(&args, speak),
             Self::Audit(args) => audit::run(args, speak),
             Self::Completion(args) => completion::run(&args, speak),
         }

@@ -1,5 +1,7 @@
 //! `quintes node check`: what is wrong with a node's configuration, in sentences that end with what to do.
 
+#[cfg(not(test))]
+mod confinement;
 mod data;
 mod trust;
 
@@ -88,15 +90,23 @@ impl Findings {
 
 /// Prints the findings.
 pub(crate) fn run(args: &Args, speak: &Speak) -> anyhow::Result<()> {
-    let findings = findings(&args.config, now());
+    let mut findings = Findings(findings(&args.config, now()));
+    // The tests of this crate run in a program that is no worker; the acceptance tests try it in the real one.
+    #[cfg(not(test))]
+    let confinement = Config::read(&args.config).ok().and_then(|config| confinement::check(&config, &mut findings));
+    #[cfg(test)]
+    let confinement = None::<()>;
+    let findings = std::mem::take(&mut findings.0);
     for one in &findings {
         let level = if one.level == Level::Error { "error" } else { "warning" };
         let field = if one.field.is_empty() { String::new() } else { format!(" {}:", one.field) };
         speak.line(&format!("{level}:{field} {}; {}", one.sentence, one.remedy));
     }
+    #[cfg(not(test))]
+    confinement.iter().flat_map(confinement::Found::sentences).for_each(|sentence| speak.say(&sentence));
     let errors = findings.iter().filter(|one| one.level == Level::Error).count();
     speak.say(&format!("{}: errors: {errors}, warnings: {}", args.config.display(), findings.len() - errors));
-    speak.answer(json!({ "ok": errors == 0, "findings": findings }));
+    speak.answer(json!({ "ok": errors == 0, "findings": findings, "confinement": confinement }));
     if errors == 0 { Ok(()) } else { Err(AlreadySaid.into()) }
 }
 

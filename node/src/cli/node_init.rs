@@ -269,6 +269,14 @@ data_owners = {owners}
             publish = args.publish_schema,
         )?;
         text.push_str(&limits());
+        text.push_str(
+            "
+# What the operator accepts where this kernel does not lock components in as it should; `quintes node check` says what it gives.
+[confinement]
+# Of \"no-new-privileges\", \"seccomp\", \"landlock\", \"network-namespace\", \"not-dumpable\". While another one is missing, the node does not start.
+accept_missing = []
+",
+        );
     }
     text.push_str(
         "

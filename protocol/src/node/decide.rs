@@ -69,6 +69,15 @@ impl Node {
         }))
     }
 
+    /// A task whose outputs are held here, admitted once more so that it can be run again and compared: whoever may not go on may not be run again.
+    #[must_use]
+    pub fn again(&self, task: &TaskId, now: u64) -> Option<Result<Admission, Refusal>> {
+        if self.phase(task) != Some(Phase::Held) {
+            return None;
+        }
+        self.question(task, now, may_continue)?.transpose()
+    }
+
     fn consider(&mut self, task: TaskId, now: u64, step: &mut Step) {
         let Some(answer) = self.question(&task, now, admit) else { return };
         let Some(known) = self.tasks.get_mut(&task) else { return };

@@ -123,18 +123,7 @@ pub fn check(
     context: Context,
     secret: &[u8; 32],
 ) -> Result<Held, Unreviewable> {
-    let mut given = BTreeMap::new();
-    for (name, content) in produced {
-        let declared = admission.submission().outputs.iter().find(|declared| declared.name == name);
-        let columns = declared.ok_or(Unreviewable::Undeclared)?.columns.clone();
-        if given.insert(name.clone(), Given { name, columns, content }).is_some() {
-            return Err(Unreviewable::Undeclared);
-        }
-    }
-    if given.is_empty() {
-        return Err(Unreviewable::Nothing);
-    }
-    let checked = check_outputs(given.into_values().collect(), &admission.project().disclosure)?;
+    let checked = checked(admission, produced)?;
     let (outputs, contributors): (Vec<HeldOutput>, Vec<Contributors>) = checked
         .into_iter()
         .map(|Checked { name, canonical, report, contributors }| {
@@ -153,6 +142,45 @@ pub fn check(
         contributors,
         context: Hidden(context),
     })
+}
+
+/// Puts outputs into their one form and checks them.
+fn checked(admission: &Admission, produced: Vec<(String, Content)>) -> Result<Vec<Checked>, Unreviewable> {
+    let mut given = BTreeMap::new();
+    for (name, content) in produced {
+        let declared = admission.submission().outputs.iter().find(|declared| declared.name == name);
+        let columns = declared.ok_or(Unreviewable::Undeclared)?.columns.clone();
+        if given.insert(name.clone(), Given { name, columns, content }).is_some() {
+            return Err(Unreviewable::Undeclared);
+        }
+    }
+    if given.is_empty() {
+        return Err(Unreviewable::Nothing);
+    }
+    Ok(check_outputs(given.into_values().collect(), &admission.project().disclosure)?)
+}
+
+/// The outputs of another run of the same task, in the same form and with the salts of the first: which of them are the same, by name. All of
+/// them together have the first one's commitment where every one is the same.
+///
+/// # Errors
+/// [`Unreviewable`] as for the first run.
+pub fn compare_again(
+    admission: &Admission,
+    produced: Vec<(String, Content)>,
+    held: &Held,
+) -> Result<(Commitment, BTreeMap<String, bool>), Unreviewable> {
+    let again = checked(admission, produced)?.into_iter().map(|Checked { name, canonical, .. }| {
+        let first = held.outputs.iter().find(|output| output.name == name);
+        let salt = first.map_or_else(|| Salt::derive(&[0; 32], &name), |first| first.salt);
+        let schema = encode_schema(canonical.schema());
+        let (_, bytes) = canonical.into_parts();
+        let leaf = leaf(&salt, &name, &schema, &bytes);
+        let same = first.is_some_and(|first| first.leaf() == leaf);
+        ((name.clone(), leaf), (name, same))
+    });
+    let (leaves, same): (BTreeMap<_, _>, BTreeMap<_, _>) = again.unzip();
+    Ok((Commitment::to(&leaves), same))
 }
 
 fn commit(outputs: &[HeldOutput]) -> Commitment {

@@ -52,7 +52,8 @@ impl Sent {
                 ColumnData::Bytes(values) => Some(join(values)),
                 _ => None,
             };
-            let size = texts.as_ref().map_or(0, |(_, bytes)| u64::try_from(bytes.len()).expect("a usize fits into a u64"));
+            let size =
+                texts.as_ref().map_or(0, |(_, bytes)| u64::try_from(bytes.len()).expect("a usize fits into a u64"));
             let kind = match &column.data {
                 ColumnData::Boolean(_) => Kind::Boolean,
                 ColumnData::Int64(_) => Kind::Int64,

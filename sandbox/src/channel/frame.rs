@@ -82,7 +82,8 @@ pub(crate) async fn write<T: Serialize>(
     if raw.is_empty() {
         return socket.write_all(&message).await;
     }
-    let mut parts: Vec<IoSlice<'_>> = std::iter::once(message.as_slice()).chain(raw.iter().copied()).map(IoSlice::new).collect();
+    let mut parts: Vec<IoSlice<'_>> =
+        std::iter::once(message.as_slice()).chain(raw.iter().copied()).map(IoSlice::new).collect();
     let mut left = parts.as_mut_slice();
     // Advancing by nothing takes empty parts away.
     IoSlice::advance_slices(&mut left, 0);

@@ -132,7 +132,11 @@ impl Nursery {
         if !missing.is_empty() {
             return Err(EngineError::Unconfined(missing));
         }
-        if hello.version == VERSION && hello.settings == self.hello.settings { Ok(()) } else { Err(EngineError::NotReady) }
+        if hello.version == VERSION && hello.settings == self.hello.settings {
+            Ok(())
+        } else {
+            Err(EngineError::NotReady)
+        }
     }
 
     /// The layers that the first worker had.

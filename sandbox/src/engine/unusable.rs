@@ -29,7 +29,9 @@ pub enum Unusable {
     #[error("the component has too many or too large {0}")]
     Structure(String),
     /// A compiler spent them: more than so many seconds, or so many MiB.
-    #[error("compiling the component takes more than {0} s or {1} MiB: make its functions smaller, or leave libraries out")]
+    #[error(
+        "compiling the component takes more than {0} s or {1} MiB: make its functions smaller, or leave libraries out"
+    )]
     Costly(u64, u64),
     /// It imports what no TRE offers.
     #[error("the component imports what a TRE does not offer: {}; build it without WASI", .0.join(", "))]

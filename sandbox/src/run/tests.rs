@@ -70,8 +70,8 @@ fn threat_24_a_handle_that_was_not_given_ends_the_run() {
         Call::Finish(1),
         Call::DropOutput(1),
     ] {
-        let (end, _) = said([calls([call.clone()]), end()].concat());
-        assert!(matches!(end, Err(Broken::Unanswered(Unanswered::NoSuchHandle))), "{call:?}: {end:?}");
+        let (ended, _) = said([calls([call.clone()]), end()].concat());
+        assert!(matches!(ended, Err(Broken::Unanswered(Unanswered::NoSuchHandle))), "{call:?}: {ended:?}");
     }
 }
 
@@ -92,15 +92,15 @@ fn threat_24_an_output_cannot_be_finished_twice_nor_a_table_made_up() {
 #[test]
 fn threat_27_a_length_that_is_only_claimed_costs_nothing() {
     for length in [1024 * 1024 + 1, u32::MAX] {
-        let (end, _) = said(length.to_le_bytes().to_vec());
-        assert!(matches!(end, Err(Broken::Frame(FrameError::TooLong(_)))));
+        let (ended, _) = said(length.to_le_bytes().to_vec());
+        assert!(matches!(ended, Err(Broken::Frame(FrameError::TooLong(_)))));
     }
     let create = calls([Call::Create("result".into(), "text/csv".into())]);
-    let (end, _) = said([create.clone(), calls([Call::Write(1, u64::MAX)])].concat());
-    assert!(matches!(end, Err(Broken::Frame(FrameError::TooLong(_)))));
+    let (ended, _) = said([create.clone(), calls([Call::Write(1, u64::MAX)])].concat());
+    assert!(matches!(ended, Err(Broken::Frame(FrameError::TooLong(_)))));
     // Claimed within the limit, and never sent.
-    let (end, _) = said([create.clone(), calls([Call::Write(1, 16 * 1024 * 1024)]), vec![0; 10]].concat());
-    assert!(matches!(end, Err(Broken::Frame(FrameError::Gone(_)))));
+    let (ended, _) = said([create.clone(), calls([Call::Write(1, 16 * 1024 * 1024)]), vec![0; 10]].concat());
+    assert!(matches!(ended, Err(Broken::Frame(FrameError::Gone(_)))));
     // What is sent counts against the limit on outputs.
     let (end_of, host) =
         said([create, calls([Call::Write(1, 1_001)]), vec![b'x'; 1_001], calls([Call::Finish(1)]), end()].concat());

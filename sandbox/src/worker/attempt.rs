@@ -21,7 +21,9 @@ pub(super) fn attempt(probe: Probe) -> Refused {
         Probe::StartProgram => Command::new("/bin/true").status().map(drop),
         Probe::Trace => trace(parent),
         Probe::Signal => signal(),
-        Probe::Allocate => Vec::<u8>::new().try_reserve_exact(TOO_MUCH).map_err(|_| io::Error::from_raw_os_error(libc::ENOMEM)),
+        Probe::Allocate => {
+            Vec::<u8>::new().try_reserve_exact(TOO_MUCH).map_err(|_| io::Error::from_raw_os_error(libc::ENOMEM))
+        }
     };
     match outcome {
         Ok(()) => Refused::Not,

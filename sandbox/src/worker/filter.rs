@@ -5,7 +5,8 @@
 
 use libc::c_long;
 use seccompiler::{
-    BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter, SeccompRule, apply_filter,
+    BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter, SeccompRule,
+    apply_filter,
 };
 use std::collections::BTreeMap;
 
@@ -113,10 +114,7 @@ fn conditional() -> Result<Vec<(c_long, Vec<SeccompRule>)>, seccompiler::Error> 
         // A look at a descriptor, by which a debug build finds double closes; a copy of one.
         (
             libc::SYS_fcntl,
-            vec![
-                rule(1, Dword, Eq, unsigned(libc::F_GETFD))?,
-                rule(1, Dword, Eq, unsigned(libc::F_DUPFD_CLOEXEC))?,
-            ],
+            vec![rule(1, Dword, Eq, unsigned(libc::F_GETFD))?, rule(1, Dword, Eq, unsigned(libc::F_DUPFD_CLOEXEC))?],
         ),
     ])
 }

@@ -2,10 +2,10 @@
 
 use super::filter;
 use crate::confinement::{Layer, Layers};
+use caps::CapSet;
 use landlock::{
     ABI, Access as _, AccessFs, AccessNet, LandlockStatus, Ruleset, RulesetAttr as _, RulesetStatus, Scope,
 };
-use caps::CapSet;
 use nix::sched::{CloneFlags, unshare};
 use nix::sys::prctl::{set_dumpable, set_no_new_privs};
 use rustix::process::{Resource, Rlimit, Signal, set_parent_process_death_signal, setrlimit};
@@ -23,7 +23,9 @@ const LANDLOCK: ABI = ABI::V6;
 /// When a limit cannot be set, or the end of the node would not end this process.
 pub(super) fn lock_down() -> io::Result<Layers> {
     close_what_was_inherited()?;
-    for (resource, most) in [(Resource::Core, 0), (Resource::Fsize, 0), (Resource::Memlock, 0), (Resource::Nofile, DESCRIPTORS)] {
+    for (resource, most) in
+        [(Resource::Core, 0), (Resource::Fsize, 0), (Resource::Memlock, 0), (Resource::Nofile, DESCRIPTORS)]
+    {
         setrlimit(resource, Rlimit { current: Some(most), maximum: Some(most) })?;
     }
     let mut layers = Layers::default();
@@ -36,7 +38,8 @@ pub(super) fn lock_down() -> io::Result<Layers> {
     let network = CloneFlags::CLONE_NEWNET | CloneFlags::CLONE_NEWIPC;
     let apart = unshare(CloneFlags::CLONE_NEWUSER | network).or_else(|_| unshare(network));
     held(Layer::NetworkNamespace, apart.is_ok());
-    let powerless = [CapSet::Effective, CapSet::Inheritable, CapSet::Permitted].map(|set| caps::clear(None, set).is_ok());
+    let powerless =
+        [CapSet::Effective, CapSet::Inheritable, CapSet::Permitted].map(|set| caps::clear(None, set).is_ok());
     // Other credentials take both of these back, so they come after.
     set_parent_process_death_signal(Some(Signal::KILL))?;
     held(Layer::NotDumpable, set_dumpable(false).is_ok());

@@ -67,7 +67,11 @@ impl Machine {
             Ok(component) => component,
             Err(error) => {
                 let outcome = Outcome::NotLoaded(short(&format!("{error:#}")));
-                return Stub::new(socket, out, Meter::new(0)).say(&Said::End(End { outcome, memory_bytes: 0, fuel: None }));
+                return Stub::new(socket, out, Meter::new(0)).say(&Said::End(End {
+                    outcome,
+                    memory_bytes: 0,
+                    fuel: None,
+                }));
             }
         };
         drop(code);

@@ -110,7 +110,7 @@ pub(super) async fn ours(engine: &Engine, component: &Component, samples: u32) -
 }
 
 /// Store, instance and call together, and the call alone.
-fn bare(wasm: &[u8], samples: u32) -> anyhow::Result<(Samples, Samples)> {
+pub(super) fn bare(wasm: &[u8], samples: u32) -> anyhow::Result<(Samples, Samples)> {
     let mut config = Config::new();
     config.allocation_strategy(InstanceAllocationStrategy::pooling());
     let engine = wasmtime::Engine::new(&config).map_err(|error| anyhow!("bare wasmtime does not start: {error}"))?;
