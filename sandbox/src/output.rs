@@ -80,7 +80,7 @@ pub struct Usage {
     pub wall: Duration,
     /// Wasmtime's fuel; `None` where none was counted.
     pub fuel: Option<u64>,
-    /// The most linear memory at a time, in bytes.
+    /// The most linear memory at a time, in bytes, as its worker says; 0 where the worker was ended before it said.
     pub memory_bytes: u64,
     /// Statements that engines ran.
     pub queries: u32,

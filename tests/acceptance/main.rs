@@ -4,6 +4,7 @@
 mod architecture;
 mod bundle;
 mod cli;
+mod confined;
 mod crash;
 mod egress;
 mod federation;

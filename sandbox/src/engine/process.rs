@@ -41,12 +41,14 @@ impl Process {
     /// Sets limits that the process cannot raise.
     #[cfg(target_os = "linux")]
     pub(super) fn limit(&self, allowance: Allowance) -> io::Result<()> {
-        use rustix::process::{Resource, Rlimit, prlimit};
+        use rustix::process::{Resource, Rlimit, getrlimit, prlimit};
         let process = self.0.as_ref().map(Pid::from_child).ok_or(io::ErrorKind::NotFound)?;
         let seconds = allowance.processor.as_secs().saturating_add(1);
         // Most that wasmtime reserves is address space that nothing can write to; the limit on data counts what can be written to.
         let address = allowance.bytes.saturating_add(RESERVED);
         for (resource, most) in [(Resource::Data, allowance.bytes), (Resource::As, address), (Resource::Cpu, seconds)] {
+            // A limit that the node itself has stays; it was inherited, and only root could raise it.
+            let most = getrlimit(resource).maximum.map_or(most, |inherited| inherited.min(most));
             prlimit(Some(process), resource, Rlimit { current: Some(most), maximum: Some(most) })?;
         }
         Ok(())

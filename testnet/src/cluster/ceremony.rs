@@ -173,8 +173,29 @@ async fn nodes(layout: &Layout, runner: &Runner) -> anyhow::Result<String> {
         ];
         runner.must(&init, Show::Command).await?;
     }
+    accept_this_kernel(layout, runner).await?;
     debug_assert!(layout.node(HUB).exists(), "the hub's folder was made");
     Ok(address)
+}
+
+/// A test federation holds made-up data: where this kernel does not give a lock, the TREs accept it, and it is said.
+async fn accept_this_kernel(layout: &Layout, runner: &Runner) -> anyhow::Result<()> {
+    let config = format!("nodes/{}/node.toml", TRES[0].0);
+    // Exit code 1 is no surprise here: nobody is enrolled yet.
+    let checked = runner.run(&["node", "check", "--config", &config, "--json"], Show::Nothing).await?.json()?;
+    let missing = &checked["confinement"]["missing"];
+    if missing.as_array().is_none_or(Vec::is_empty) {
+        return Ok(());
+    }
+    runner
+        .narrator
+        .say(&format!("this kernel does not give {missing}: the test TREs accept it, a real one should not"));
+    for (tre, ..) in TRES {
+        let path = layout.node(tre).join("node.toml");
+        let text = fs::read_to_string(&path)?;
+        fs::write(&path, text.replace("accept_missing = []", &format!("accept_missing = {missing}")))?;
+    }
+    Ok(())
 }
 
 /// Writes the shipped components where a project can name them.
