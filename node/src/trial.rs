@@ -7,8 +7,9 @@ use protocol::disclosure::policy::Policy;
 use protocol::record::commitment::Salt;
 use protocol::record::submission::DeclaredOutput;
 use protocol::safes::outputs::{Context, HeldOutput};
+use sandbox::confinement::Layer;
 use sandbox::database::Database;
-use sandbox::engine::{Engine, EngineError, Metering};
+use sandbox::engine::{CompileLimits, Engine, EngineError, Metering, NotCompiled, Program, Settings};
 use sandbox::output::{self, Usage};
 use sandbox::run::{FailureKind, Task, run};
 use std::collections::BTreeMap;
@@ -29,6 +30,8 @@ pub struct Trial {
     pub dataset: String,
     /// What lies behind it.
     pub database: Arc<dyn Database>,
+    /// The program that is a confined worker.
+    pub worker: Program,
     /// What it may use.
     pub limits: config::Limits,
     /// The disclosure rules.
@@ -95,13 +98,19 @@ pub enum TrialError {
 /// [`TrialError`] when nothing ran.
 pub async fn attempt(trial: Trial) -> Result<Tried, TrialError> {
     let limits = trial.limits.sandbox();
-    let engine = Engine::new(if limits.fuel.is_some() { Metering::EpochsAndFuel } else { Metering::Epochs })?;
-    let compiler = engine.clone();
-    let compiled = tokio::task::spawn_blocking(move || compiler.compile(&trial.component)).await;
-    let component = match compiled {
-        Ok(Ok(component)) => component,
-        Ok(Err(unusable)) => return Err(TrialError::Unusable(unusable.to_string())),
-        Err(_) => return Err(TrialError::Unusable("compiling was interrupted".to_owned())),
+    let engine = Engine::start(Settings {
+        program: trial.worker,
+        metering: if limits.fuel.is_some() { Metering::TimeAndFuel } else { Metering::Time },
+        // The component is the author's own, and so are the machine and the data.
+        accepted: Layer::ALL.to_vec(),
+        compile: CompileLimits::default(),
+        cache: None,
+    })
+    .await?;
+    let component = match engine.compile(&trial.component).await {
+        Ok(component) => component,
+        Err(NotCompiled::Unusable(unusable)) => return Err(TrialError::Unusable(unusable.to_string())),
+        Err(NotCompiled::Engine(error)) => return Err(error.into()),
     };
     let session = trial.database.begin(limits.session()).await;
     let session = session.map_err(|error| TrialError::Data(error.for_reviewer()))?;

@@ -162,6 +162,18 @@ impl Command {
     }
 }
 
+/// The program that is a confined worker: this one.
+#[cfg(not(test))]
+pub(crate) fn worker_program() -> std::io::Result<sandbox::engine::Program> {
+    sandbox::engine::Program::this()
+}
+
+/// The program that is a confined worker: these tests' own.
+#[cfg(test)]
+pub(crate) fn worker_program() -> std::io::Result<sandbox::engine::Program> {
+    Ok(tests::worker::program())
+}
+
 /// Runs the command line of this process.
 pub fn main() -> ExitCode {
     run_from(std::env::args_os())

@@ -2,6 +2,7 @@
 
 use crate::cli::node_check::{Level, findings};
 use crate::cli::speak::Speak;
+use crate::cli::worker_program;
 use crate::clock::now;
 use crate::config::Config;
 use crate::identity::Identity;
@@ -10,7 +11,6 @@ use crate::statements::{self, EXTENSION};
 use anyhow::{Context as _, bail};
 use sandbox::database::Database;
 use sandbox::database::datafusion::{DataFusionDatabase, Options};
-use sandbox::engine::Program;
 use serde_json::json;
 use std::collections::BTreeMap;
 use std::fs;
@@ -71,7 +71,7 @@ pub(crate) fn run(args: &Args, speak: &Speak) -> anyhow::Result<()> {
         published: config.published(),
         limits: config.limits.sandbox(),
         notices: config.notices.clone(),
-        worker: Program::this().context("the system does not say which file this program is")?,
+        worker: worker_program().context("the system does not say which file this program is")?,
         accepted: config.confinement.accept_missing.clone(),
     };
     let runtime =

@@ -14,7 +14,7 @@ mod conversation;
 mod journey;
 mod refusals;
 mod witnessed;
-mod worker;
+pub(super) mod worker;
 
 /// Keeps what is printed.
 #[derive(Clone, Default)]

@@ -8,6 +8,7 @@ use crate::cli::review::show::{Shown, show_output, told, what_ran};
 use crate::cli::speak::{AlreadySaid, Speak, plain};
 use crate::cli::submit::component::{Component, Found, here};
 use crate::cli::submit::{Output, Parameter, declared, given};
+use crate::cli::worker_program;
 use crate::clock::now;
 use crate::config::{Limits, tables_in};
 use crate::schema;
@@ -108,6 +109,7 @@ pub(crate) fn run(args: &Args, speak: &Speak) -> anyhow::Result<()> {
         outputs,
         dataset: dataset.clone(),
         database,
+        worker: worker_program().context("the system does not say which file this program is")?,
         limits: Limits::default(),
         policy,
     };

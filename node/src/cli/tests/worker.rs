@@ -4,7 +4,7 @@ use sandbox::engine::Program;
 use std::os::fd::AsFd as _;
 
 /// The program of a worker.
-pub(super) fn program() -> Program {
+pub(in crate::cli) fn program() -> Program {
     let words = ["cli::tests::worker::this_program_is_a_worker_when_a_node_starts_it", "--exact", "--nocapture"];
     Program::at("/proc/self/exe", words.map(Into::into))
 }
