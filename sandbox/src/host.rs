@@ -11,7 +11,7 @@ mod held;
 mod job;
 mod notes;
 mod outputs;
-mod slice;
+pub(crate) mod slice;
 mod stream;
 mod witness;
 

@@ -1,12 +1,15 @@
 //! The confined child process: it holds wasmtime and nothing else, and every call of a component goes from it to the node.
 //!
 //! `lockdown` gives everything up, `filter` lists the system calls that stay; then `machine` compiles or runs, with `structure` before a compilation and
-//! `load` in front of code that was compiled before; `stub` forwards a component's calls, and `held` names the handles in them. `attempt` tries the locks.
+//! `load` in front of code that was compiled before; `stub` forwards a component's calls, `held` names the handles in them, `ear` hears the answers
+//! and `ahead` asks for a next batch early. `attempt` tries the locks.
 //!
 //! A worker does one job and ends. It has no clock to interrupt a component, because the node kills it.
 
+mod ahead;
 #[cfg(target_os = "linux")]
 mod attempt;
+mod ear;
 #[cfg(target_os = "linux")]
 mod filter;
 pub(crate) mod held;

@@ -34,8 +34,13 @@ impl Process {
         Some(told)
     }
 
+    /// Whether it still is. One that is dead is collected, and its number is not ours any more.
     pub(super) fn is_alive(&mut self) -> bool {
-        self.0.as_mut().is_some_and(|child| matches!(child.try_wait(), Ok(None)))
+        let alive = self.0.as_mut().is_some_and(|child| matches!(child.try_wait(), Ok(None)));
+        if !alive {
+            self.0 = None;
+        }
+        alive
     }
 
     /// Sets limits that the process cannot raise.

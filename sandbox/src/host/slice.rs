@@ -6,7 +6,7 @@ use crate::value::{Batch, Column, ColumnData};
 const POINTER_BYTES: usize = 8;
 
 /// The rows of a batch.
-pub(super) fn rows(batch: &Batch) -> usize {
+pub(crate) fn rows(batch: &Batch) -> usize {
     usize::try_from(batch.rows).expect("a u32 fits into a usize here")
 }
 
@@ -59,7 +59,7 @@ fn width(data: &ColumnData) -> usize {
 }
 
 /// Takes the rows `from..to` out of a batch: numbers are copied, texts are moved and leave an empty one behind.
-pub(super) fn take(batch: &mut Batch, from: usize, to: usize) -> Batch {
+pub(crate) fn take(batch: &mut Batch, from: usize, to: usize) -> Batch {
     let columns = batch.columns.iter_mut().map(|column| take_column(column, from, to)).collect();
     Batch { rows: u32::try_from(to - from).expect("a part has no more rows than its batch"), columns }
 }

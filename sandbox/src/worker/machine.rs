@@ -4,6 +4,7 @@
 //! asks for more is refused by the name of what it asked for, before a byte of it is compiled. Memory is allocated on demand, because one process
 //! has one component, and filled by copying, because a file in memory is a file.
 
+use super::ear::Ear;
 use super::load::load;
 use super::meter::Meter;
 use super::structure;
@@ -63,11 +64,12 @@ impl Machine {
         socket: BufReader<File>,
         out: File,
     ) -> std::io::Result<()> {
+        let ear = Ear::open(socket)?;
         let component = match load(&self.engine, &code) {
             Ok(component) => component,
             Err(error) => {
                 let outcome = Outcome::NotLoaded(short(&format!("{error:#}")));
-                return Stub::new(socket, out, Meter::new(0)).say(&Said::End(End {
+                return Stub::new(ear, out, Meter::new(0)).say(&Said::End(End {
                     outcome,
                     memory_bytes: 0,
                     fuel: None,
@@ -75,7 +77,7 @@ impl Machine {
             }
         };
         drop(code);
-        let mut store = Store::new(&self.engine, Stub::new(socket, out, Meter::new(memory_bytes)));
+        let mut store = Store::new(&self.engine, Stub::new(ear, out, Meter::new(memory_bytes)));
         store.limiter(|stub| stub.meter());
         store.set_hostcall_fuel(HOSTCALL_BYTES);
         let fuel = fuel.unwrap_or(u64::MAX);

@@ -1,27 +1,31 @@
 //! The host functions of `wit/analysis.wit` as a component meets them: each sends its call to the node and waits for the answer.
 
+use super::ahead::{Ahead, Found, Question};
+use super::ear::{Ear, Heard};
 use super::held::{Connection, Output, ResultSet, Table};
 use super::meter::Meter;
 use crate::bindings::quintes::analysis::{database, job, outputs, types, witness};
-use crate::channel::frame::{encode, receive, receive_raw};
-use crate::channel::{Answer, Call, MESSAGE_BYTES, Rows, Said, columns};
+use crate::channel::frame::encode;
+use crate::channel::{Answer, Call, MESSAGE_BYTES, Rows, Said};
+use crate::host::slice;
 use crate::limits::LOG_LINE_BYTES;
 use std::fs::File;
-use std::io::{self, BufReader, Write as _};
+use std::io::{self, Write as _};
 use wasmtime::component::Resource;
 
 /// The state of one store: the socket, and the meter of the component's memory.
 pub(super) struct Stub {
-    socket: BufReader<File>,
+    ear: Ear,
     out: File,
+    ahead: Ahead,
     meter: Meter,
 }
 
 type Wasm<T> = wasmtime::Result<T>;
 
 impl Stub {
-    pub(super) fn new(socket: BufReader<File>, out: File, meter: Meter) -> Self {
-        Self { socket, out, meter }
+    pub(super) fn new(ear: Ear, out: File, meter: Meter) -> Self {
+        Self { ear, out, ahead: Ahead::default(), meter }
     }
 
     pub(super) fn meter(&mut self) -> &mut Meter {
@@ -38,13 +42,35 @@ impl Stub {
     }
 
     fn ask_with(&mut self, call: Call, raw: &[u8]) -> Wasm<Answer> {
+        match self.hear(call, raw)? {
+            Heard::Answer(answer) => Ok(answer),
+            Heard::Batch(_) | Heard::Arrow(_) => Err(another()),
+        }
+    }
+
+    /// Sends a call and hears its answer.
+    fn hear(&mut self, call: Call, raw: &[u8]) -> Wasm<Heard> {
+        self.hear_before(None)?;
         let message = encode(&Said::Call(call));
         if message.len() > MESSAGE_BYTES {
             return Err(wasmtime::Error::msg("a call carries more than one MiB"));
         }
         self.out.write_all(&message).map_err(wasmtime::Error::new)?;
         self.out.write_all(raw).map_err(wasmtime::Error::new)?;
-        receive(&mut self.socket, usize::MAX).map_err(wasmtime::Error::new)
+        self.next()
+    }
+
+    /// Hears what was asked ahead, where it comes before what is asked now.
+    fn hear_before(&mut self, question: Option<Question>) -> Wasm<()> {
+        if self.ahead.is_before(question) {
+            let early = self.next()?;
+            self.ahead.keep(early);
+        }
+        Ok(())
+    }
+
+    fn next(&mut self) -> Wasm<Heard> {
+        self.ear.next().map_err(wasmtime::Error::new)
     }
 
     fn done(&mut self, call: Call) -> Wasm<()> {
@@ -148,14 +174,33 @@ impl database::HostResultSet for Stub {
         result: Resource<ResultSet>,
         max_rows: u32,
     ) -> Wasm<Result<Option<types::Batch>, types::Error>> {
-        match self.ask(Call::NextBatch(result.rep(), max_rows))? {
-            Answer::Batch(Ok(Some(shape))) => {
-                let batch = columns::receive(&mut self.socket, &shape).map_err(wasmtime::Error::new)?;
+        let question = (result.rep(), max_rows);
+        self.hear_before(Some(question))?;
+        let heard = match self.ahead.find(question) {
+            Found::Next => self.next()?,
+            Found::Here(heard) => heard,
+            Found::Nowhere => self.hear(Call::NextBatch(question.0, question.1), &[])?,
+        };
+        match heard {
+            Heard::Batch(mut batch) => {
+                let most = usize::try_from(max_rows.max(1)).expect("a u32 fits into a usize here");
+                let rows = slice::rows(&batch);
+                if rows > most {
+                    // It was asked for ahead, by a component that wants less at a time now.
+                    let part = slice::take(&mut batch, 0, most);
+                    let rest = slice::take(&mut batch, most, rows);
+                    self.ahead.keep_rest(question, rest);
+                    return Ok(Ok(Some(part.into())));
+                }
+                if let Some((result, rows)) = self.ahead.next(question) {
+                    let call = encode(&Said::Call(Call::NextBatch(result, rows)));
+                    self.out.write_all(&call).map_err(wasmtime::Error::new)?;
+                }
                 Ok(Ok(Some(batch.into())))
             }
-            Answer::Batch(Ok(None)) => Ok(Ok(None)),
-            Answer::Batch(Err(error)) => Ok(Err(error)),
-            _ => Err(another()),
+            Heard::Answer(Answer::Batch(Ok(None))) => Ok(Ok(None)),
+            Heard::Answer(Answer::Batch(Err(error))) => Ok(Err(error)),
+            Heard::Answer(_) | Heard::Arrow(_) => Err(another()),
         }
     }
 
@@ -164,18 +209,21 @@ impl database::HostResultSet for Stub {
         result: Resource<ResultSet>,
         max_rows: u32,
     ) -> Wasm<Result<Option<Vec<u8>>, types::Error>> {
-        match self.ask(Call::NextArrow(result.rep(), max_rows))? {
-            Answer::Arrow(Ok(Some(length))) => {
-                Ok(Ok(Some(receive_raw(&mut self.socket, length).map_err(wasmtime::Error::new)?)))
-            }
-            Answer::Arrow(Ok(None)) => Ok(Ok(None)),
-            Answer::Arrow(Err(error)) => Ok(Err(error)),
-            _ => Err(another()),
+        if self.ahead.holds(result.rep()) {
+            return Err(wasmtime::Error::msg("a result is read as columns or as Arrow, and not as both"));
+        }
+        match self.hear(Call::NextArrow(result.rep(), max_rows), &[])? {
+            Heard::Arrow(bytes) => Ok(Ok(Some(bytes))),
+            Heard::Answer(Answer::Arrow(Ok(None))) => Ok(Ok(None)),
+            Heard::Answer(Answer::Arrow(Err(error))) => Ok(Err(error)),
+            Heard::Answer(_) | Heard::Batch(_) => Err(another()),
         }
     }
 
     fn drop(&mut self, result: Resource<ResultSet>) -> Wasm<()> {
-        self.done(Call::DropResult(result.rep()))
+        self.done(Call::DropResult(result.rep()))?;
+        self.ahead.forget(result.rep());
+        Ok(())
     }
 }
 

@@ -2,7 +2,7 @@
 //! costs, beside the engine's own SQL.
 
 use super::batches::Memory;
-use super::warm::{component, engine, ours};
+use super::warm::{PAUSE, component, engine, ours};
 use super::{Baseline, Figure, Samples};
 use crate::narrate::Narrator;
 use anyhow::{Context as _, anyhow};
@@ -66,7 +66,7 @@ async fn columns(engine: &Engine, samples: u32) -> anyhow::Result<Figure> {
     }
     let native = Samples::new(native).percentile(50);
     // What every run costs, whatever it reads, is another figure.
-    let nothing = ours(engine, &idle, samples).await?.percentile(50);
+    let nothing = ours(engine, &idle, samples, PAUSE).await?.percentile(50);
     let memory: Arc<dyn Session> = Arc::new(memory);
     let mut took = Vec::new();
     for _ in 0..samples {
@@ -138,6 +138,7 @@ fn task(
 }
 
 async fn timed(engine: &Engine, task: Task) -> anyhow::Result<Duration> {
+    tokio::time::sleep(PAUSE).await;
     let began = Instant::now();
     let ended = run(engine, task).await;
     let elapsed = began.elapsed();

@@ -1,6 +1,6 @@
 //! `kill`: how long after its deadline an endless loop is gone, process and all.
 
-use super::warm::{component, engine};
+use super::warm::{PAUSE, component, engine};
 use super::{Baseline, Figure, Samples};
 use crate::narrate::Narrator;
 use anyhow::bail;
@@ -13,9 +13,6 @@ use tokio::sync::watch;
 /// How long the loop may run.
 const WALL: Duration = Duration::from_millis(30);
 
-/// How long a worker is waited for, so that one is ready.
-const BETWEEN: Duration = Duration::from_millis(60);
-
 /// The figure.
 pub(super) async fn measure(samples: u32, narrator: Narrator) -> anyhow::Result<Vec<Figure>> {
     let bar = narrator.progress("endless loops", Some(u64::from(samples)));
@@ -23,7 +20,7 @@ pub(super) async fn measure(samples: u32, narrator: Narrator) -> anyhow::Result<
     let endless = engine.compile(&component("(loop $l br $l) unreachable")?).await?;
     let (mut past, mut timers) = (Vec::new(), Vec::new());
     for _ in 0..samples {
-        tokio::time::sleep(BETWEEN).await;
+        tokio::time::sleep(PAUSE).await;
         let (_switch, cancel) = watch::channel(false);
         let task = Task {
             component: endless.clone(),

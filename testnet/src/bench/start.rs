@@ -1,6 +1,6 @@
 //! `start`: what it costs to begin a component: compiled for the first time, taken from disk, and with everything in place.
 
-use super::warm::{bare, component, engine, ours};
+use super::warm::{PAUSE, bare, component, engine, ours};
 use super::{Baseline, Figure, Samples};
 use crate::narrate::Narrator;
 use anyhow::anyhow;
@@ -39,7 +39,7 @@ pub(super) async fn measure(samples: u32, narrator: Narrator) -> anyhow::Result<
     bar.inc(1);
     let engine = engine(None).await?;
     let idle_component = engine.compile(&idle).await?;
-    let instantiate = ours(&engine, &idle_component, samples).await?;
+    let instantiate = ours(&engine, &idle_component, samples, PAUSE).await?;
     let bare_instance = tokio::task::spawn_blocking(move || bare(&idle, samples)).await??.0;
     bar.finish_and_clear();
     let ms = |duration: Duration| duration.as_secs_f64() * 1e3;

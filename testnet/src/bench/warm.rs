@@ -40,9 +40,9 @@ pub(super) async fn measure(samples: u32, narrator: Narrator) -> anyhow::Result<
     let bar = narrator.progress("warm starts", Some(3));
     let (idle, busy) = (component(IDLE)?, component(BUSY)?);
     let engine = engine(None).await?;
-    let ours_idle = ours(&engine, &engine.compile(&idle).await?, samples).await?;
+    let ours_idle = ours(&engine, &engine.compile(&idle).await?, samples, Duration::ZERO).await?;
     bar.inc(1);
-    let ours_busy = ours(&engine, &engine.compile(&busy).await?, samples).await?;
+    let ours_busy = ours(&engine, &engine.compile(&busy).await?, samples, Duration::ZERO).await?;
     bar.inc(1);
     let (bare_instance, bare_call) = tokio::task::spawn_blocking(move || -> anyhow::Result<_> {
         Ok((bare(&idle, samples)?.0, bare(&busy, samples)?.1))
@@ -72,6 +72,9 @@ pub(super) async fn measure(samples: u32, narrator: Narrator) -> anyhow::Result<
     ])
 }
 
+/// How long a worker takes at most until it is ready, under no load.
+pub(super) const PAUSE: Duration = Duration::from_millis(60);
+
 /// An engine whose workers are this program, on whatever this kernel gives.
 pub(super) async fn engine(cache: Option<Cache>) -> anyhow::Result<Engine> {
     let settings = Settings {
@@ -85,7 +88,13 @@ pub(super) async fn engine(cache: Option<Cache>) -> anyhow::Result<Engine> {
 }
 
 /// Whole runs as a node does them: a place, a locked-in worker, the code handed over and loaded, an instance, the call.
-pub(super) async fn ours(engine: &Engine, component: &Component, samples: u32) -> anyhow::Result<Samples> {
+/// After each `pause` a next worker is ready; without one, the figure is that of a queue that never empties.
+pub(super) async fn ours(
+    engine: &Engine,
+    component: &Component,
+    samples: u32,
+    pause: Duration,
+) -> anyhow::Result<Samples> {
     let mut took = Vec::new();
     for round in 0..samples + samples / 10 {
         let (_switch, cancel) = watch::channel(false);
@@ -98,6 +107,7 @@ pub(super) async fn ours(engine: &Engine, component: &Component, samples: u32) -
             cancel,
             progress: None,
         };
+        tokio::time::sleep(pause).await;
         let began = Instant::now();
         let ended = run(engine, task).await;
         let elapsed = began.elapsed();
