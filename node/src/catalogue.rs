@@ -22,7 +22,17 @@ impl BuiltIn {
 }
 
 /// Every component that comes with the program.
-pub const ALL: [BuiltIn; 2] = [
+pub const ALL: [BuiltIn; 5] = [
+    BuiltIn {
+        name: "cohort",
+        what: "how many persons of an OMOP dataset have conditions, by sex and age, counted by the host",
+        bytes: include_bytes!("../../sandbox/components/prebuilt/cohort.wasm"),
+    },
+    BuiltIn {
+        name: "regression",
+        what: "what linear, logistic and Poisson models are fitted from, computed by the host",
+        bytes: include_bytes!("../../sandbox/components/prebuilt/regression.wasm"),
+    },
     BuiltIn {
         name: "sql",
         what: "one query to a table of its own making",
@@ -30,8 +40,13 @@ pub const ALL: [BuiltIn; 2] = [
     },
     BuiltIn {
         name: "statistics",
-        what: "counts, means, variances, correlations, contingency tables and histograms, computed by the host",
+        what: "counts, means, variances, correlations, contingency tables, histograms and quantiles, computed by the host",
         bytes: include_bytes!("../../sandbox/components/prebuilt/statistics.wasm"),
+    },
+    BuiltIn {
+        name: "survival",
+        what: "who leaves a study when, and with the event or without, counted by the host",
+        bytes: include_bytes!("../../sandbox/components/prebuilt/survival.wasm"),
     },
 ];
 

@@ -315,7 +315,9 @@ fn contributors(found: witness::Contributors, hash: &dyn Fn(&str, &[u8]) -> u64)
     Contributors { dataset: found.dataset, sets, of: found.of }
 }
 
-fn witnessed(table: WitnessedTable, hash: &dyn Fn(&str, &[u8]) -> u64) -> Witnessed {
+/// A witnessed table as disclosure control takes it. `hash` names a subject of a dataset: the ledger's own, so that releases can be compared.
+#[must_use]
+pub fn witnessed(table: WitnessedTable, hash: &dyn Fn(&str, &[u8]) -> u64) -> Witnessed {
     let columns = table.columns.into_iter().map(|column| Column {
         name: column.info.name,
         ty: cell_type(column.info.ty),

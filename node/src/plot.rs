@@ -1,4 +1,6 @@
-//! Histograms for people: bars of block characters in a terminal, or one SVG file that shows the same.
+//! Histograms for people: bars of block characters in a terminal, or one SVG file that shows the same; [`curve`] does it for curves.
+
+pub mod curve;
 
 use std::fmt::Write as _;
 

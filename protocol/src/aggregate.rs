@@ -1,9 +1,11 @@
 //! Released outputs of several TREs become one result, and it stays visible who contributed, who declined and who is missing.
 //!
-//! [`aggregate`](aggregate()) merges; [`check`] tells what the result would say about a single TRE; [`blank`] gives the form that may be final.
+//! [`aggregate`](aggregate()) merges; [`check`] tells what the result would say about a single TRE; [`blank`] gives the form that may be final;
+//! [`derive`] works out what follows from that form: tests, intervals, models, curves.
 
 pub use crate::aggregate::blank::blank;
 pub use crate::aggregate::check::{Finding, Rule, check, is_final};
+pub use crate::aggregate::derived::{Analysis, Derived, Line, Parameters, Round, curves_of, derive};
 pub use crate::aggregate::merge::{MergeError, Merged, ORIGIN, Part, merge};
 use crate::disclosure::table::{Cell, Measure, Role, Table};
 use serde::{Deserialize, Serialize};
@@ -12,6 +14,7 @@ use thiserror::Error;
 
 mod blank;
 mod check;
+mod derived;
 mod figure;
 mod layout;
 mod merge;

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `cluster` | a real federation: a hub and three TREs as processes, founded by the real verbs |
 //! | `demo`, `up` | the whole way of a task, shown; the same federation left running |
+//! | `analyse` | components over given data sets, merged as a researcher merges them: for comparison with other people's statistics |
 //! | `corpus` | labelled outputs, parity with ACRO and hidden data: how well the rules tell safe from disclosive |
 //! | `bench` | figures beside baselines that were measured in the same run |
 //! | `fixture` | seeded data and keys, and the referee that computes the expected figures |
@@ -11,6 +12,7 @@
 //! | `simulate` | its two commands |
 //! | `narrate` | the voice of the demo |
 
+pub mod analyse;
 pub mod bench;
 pub mod cluster;
 pub mod corpus;

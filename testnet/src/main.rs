@@ -4,7 +4,7 @@ use clap::Parser as _;
 use sandbox::worker;
 use std::process::ExitCode;
 use testnet::cluster::AS_QUINTES;
-use testnet::{bench, corpus, demo, simulate, up};
+use testnet::{analyse, bench, corpus, demo, simulate, up};
 
 /// Many nodes: simulated, or real ones on this machine.
 #[derive(Debug, clap::Parser)]
@@ -24,6 +24,8 @@ enum Command {
     Bench(bench::Args),
     /// Judge labelled outputs: how many disclosive ones are flagged, and how many safe ones.
     Corpus(corpus::Args),
+    /// Run components over given data sets and print the merged figures.
+    Analyse(analyse::Args),
     /// Simulate federations, a seed each, with every invariant after every event.
     Sim(simulate::SimArgs),
     /// Run a failing seed again, event by event.
@@ -47,6 +49,7 @@ fn main() -> ExitCode {
         Command::Up(args) => up::run(&args),
         Command::Bench(args) => bench::run(&args),
         Command::Corpus(args) => corpus::run(&args),
+        Command::Analyse(args) => analyse::run(&args),
         Command::Sim(args) => simulate::sim(&args),
         Command::Replay(args) => simulate::replay(&args),
     })

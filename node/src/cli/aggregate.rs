@@ -1,6 +1,8 @@
 //! `quintes aggregate`: the parts of all TREs as one result, with who contributed, who declined and who is missing, and final only when nothing
 //! in it tells about a single TRE.
 
+pub(crate) mod derived;
+
 use crate::cli::speak::{Speak, plain};
 use crate::cli::verify;
 use crate::folder::STATEMENTS;
@@ -8,14 +10,17 @@ use crate::plot;
 use crate::statements;
 use crate::store::{private_directory, write_durably};
 use anyhow::{Context as _, anyhow, bail};
-use protocol::aggregate::{Aggregate, Answer, Finding, Merged, State, aggregate, blank, check, histogram_of, is_final};
+use protocol::aggregate::{
+    Aggregate, Analysis, Answer, Finding, Merged, Parameters, State, aggregate, blank, check, derive, histogram_of,
+    is_final,
+};
 use protocol::audit::{Report, believe};
 use protocol::disclosure::canonical::{print, write_csv};
 use protocol::disclosure::policy::Policy;
 use protocol::disclosure::rules::Verdict;
 use protocol::disclosure::table::{Cell, Role, Table};
 use protocol::ingress::Statement;
-use protocol::record::submission::TaskId;
+use protocol::record::submission::{Submission, TaskId};
 use protocol::wire::id::NetworkId;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
@@ -31,6 +36,7 @@ const TOLD: usize = 20;
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
 Counts and sums add, means, variances and correlations merge exactly, tables of a component's own making stand under each other with their TRE.
+What follows from the merged figures stands beside them: intervals, tests, fitted models, survival curves, quantiles.
 
 Each TRE checked its own part. Here the whole is checked by the project's rules, before it is final: what would tell about a single TRE (a group that
 it alone has, a small or suppressed count that follows from a total) is named and left blank, with as much more as it takes. The parts stay in the
@@ -48,10 +54,10 @@ pub(crate) struct Args {
     /// When the aggregate is not final, write the tables with every figure too, as NAME.provisional.csv: for your eyes, not for others.
     #[arg(long, requires = "out")]
     provisional: bool,
-    /// Draw histograms in the terminal.
+    /// Draw histograms and survival curves in the terminal.
     #[arg(long)]
     plot: bool,
-    /// Draw a histogram into an SVG file.
+    /// Draw a histogram or a survival curve into an SVG file.
     #[arg(long, value_name = "FILE.svg")]
     svg: Option<PathBuf>,
     /// The federation's id.
@@ -60,24 +66,26 @@ pub(crate) struct Args {
 }
 
 /// A task out of one or more folders that hold.
-struct Gathered {
+pub(crate) struct Gathered {
     task: TaskId,
-    title: String,
+    /// What was asked.
+    pub(crate) submission: Submission,
     answers: BTreeMap<String, Answer>,
     policy: Policy,
     notes: Vec<Value>,
 }
 
-/// A merged task before and after what must not be final is blanked.
-struct Outcome {
+/// A merged task before and after what must not be final is blanked, and what follows from the form that may be final.
+pub(crate) struct Outcome {
     whole: Aggregate,
-    shown: Aggregate,
+    pub(crate) shown: Aggregate,
     findings: Vec<Finding>,
+    pub(crate) analysis: Analysis,
 }
 
 /// Merges, checks and shows.
 pub(crate) fn run(args: &Args, speak: &Speak) -> anyhow::Result<()> {
-    present(args, &gather(args)?, speak)
+    present(args, &gather(&args.dirs, args.network)?, speak)
 }
 
 fn present(args: &Args, gathered: &Gathered, speak: &Speak) -> anyhow::Result<()> {
@@ -93,8 +101,11 @@ fn present(args: &Args, gathered: &Gathered, speak: &Speak) -> anyhow::Result<()
         }
         speak.line("");
     }
+    plotted |= derived::show(&outcome.analysis, args.plot.then(width), speak);
     if args.plot && !plotted {
-        speak.warn("none of the outputs is a histogram: one numeric column to group by, and a count");
+        speak.warn(
+            "none of the outputs is a histogram (one numeric column to group by, and a count) or a survival curve",
+        );
     }
     let states = outcome.shown.contributions.iter().map(|one| vec![one.tre.clone(), state(&one.state)]);
     speak.table(&["TRE", "share"], &states.collect::<Vec<_>>());
@@ -103,10 +114,10 @@ fn present(args: &Args, gathered: &Gathered, speak: &Speak) -> anyhow::Result<()
     }
     let mut files = Vec::new();
     if let Some(out) = &args.out {
-        files = write(out, &outcome, args.provisional)?;
+        files = write(out, &outcome, args.provisional, &gathered.submission.parameters)?;
     }
     if let Some(svg) = &args.svg {
-        draw(svg, &gathered.title, &outcome.shown)?;
+        draw(svg, &gathered.submission.title, &outcome)?;
         files.push(svg.clone());
     }
     for file in &files {
@@ -116,6 +127,7 @@ fn present(args: &Args, gathered: &Gathered, speak: &Speak) -> anyhow::Result<()
         outcome.shown.outputs.iter().map(|(name, output)| (name, told(&outcome, name, output))).collect();
     speak.answer(json!({
         "task": gathered.task, "final": outcome.is_final(), "findings": outcome.findings, "outputs": outputs,
+        "derived": derived::told(&outcome.analysis), "round": outcome.analysis.round,
         "contributions": outcome.shown.contributions, "notes": gathered.notes,
         "files": files.iter().map(|file| file.display().to_string()).collect::<Vec<_>>(),
     }));
@@ -126,15 +138,17 @@ fn present(args: &Args, gathered: &Gathered, speak: &Speak) -> anyhow::Result<()
 }
 
 /// Merges and checks; nothing is shown before that.
-fn judge(gathered: &Gathered) -> anyhow::Result<Outcome> {
+pub(crate) fn judge(gathered: &Gathered) -> anyhow::Result<Outcome> {
     let whole = aggregate(gathered.answers.clone()).context("the parts cannot be merged")?;
     let findings = check(&whole, &gathered.answers, &gathered.policy);
     let shown = blank(&whole, &gathered.answers, &findings, &gathered.policy);
-    Ok(Outcome { whole, shown, findings })
+    // What follows is worked out of what may be shown: it tells nothing that is blank.
+    let analysis = derive(&shown.outputs, &gathered.submission.parameters);
+    Ok(Outcome { whole, shown, findings, analysis })
 }
 
 impl Outcome {
-    fn is_final(&self) -> bool {
+    pub(crate) fn is_final(&self) -> bool {
         is_final(&self.findings)
     }
 
@@ -159,7 +173,7 @@ impl Outcome {
 }
 
 /// Says whether the aggregate is final, and what stands against it.
-fn tell(outcome: &Outcome, speak: &Speak) {
+pub(crate) fn tell(outcome: &Outcome, speak: &Speak) {
     if outcome.whole.outputs.is_empty() {
         return;
     }
@@ -184,10 +198,10 @@ fn tell(outcome: &Outcome, speak: &Speak) {
 }
 
 /// Every folder must hold, and be of the same task; a part that is in one of them is in.
-fn gather(args: &Args) -> anyhow::Result<Gathered> {
+pub(crate) fn gather(dirs: &[PathBuf], network: Option<NetworkId>) -> anyhow::Result<Gathered> {
     let mut gathered: Option<Gathered> = None;
-    for dir in &args.dirs {
-        let mut report = verify::sound(dir, args.network)?;
+    for dir in dirs {
+        let mut report = verify::sound(dir, network)?;
         let answers = report.answers();
         let policy = policy(dir, &report)?;
         if !report.ok() {
@@ -196,8 +210,8 @@ fn gather(args: &Args) -> anyhow::Result<Gathered> {
         let submission =
             report.submission.as_ref().ok_or_else(|| anyhow!("`{}` names no task; fetch it again", dir.display()))?;
         let Some(so_far) = &mut gathered else {
-            let (task, title) = (submission.id(), submission.payload().title.clone());
-            gathered = Some(Gathered { task, title, answers, policy, notes: verify::notes(&report) });
+            let (task, submission) = (submission.id(), submission.payload().clone());
+            gathered = Some(Gathered { task, submission, answers, policy, notes: verify::notes(&report) });
             continue;
         };
         if so_far.task != submission.id() {
@@ -308,7 +322,7 @@ fn value(cell: &Cell) -> Value {
     }
 }
 
-fn write(out: &Path, outcome: &Outcome, provisional: bool) -> anyhow::Result<Vec<PathBuf>> {
+fn write(out: &Path, outcome: &Outcome, provisional: bool, parameters: &Parameters) -> anyhow::Result<Vec<PathBuf>> {
     let unwritable =
         |path: &Path| format!("cannot write `{}`; check that its folder is there and yours", path.display());
     let outputs = &outcome.shown.outputs;
@@ -320,6 +334,16 @@ fn write(out: &Path, outcome: &Outcome, provisional: bool) -> anyhow::Result<Vec
         private_directory(out).with_context(|| unwritable(out))?;
     }
     let mut files = Vec::new();
+    if !one_file {
+        let provisional = (provisional && !outcome.is_final()).then(|| derive(&outcome.whole.outputs, parameters));
+        for (analysis, ending) in [(Some(&outcome.analysis), "csv"), (provisional.as_ref(), "provisional.csv")] {
+            for derived in analysis.into_iter().flat_map(|analysis| &analysis.tables) {
+                let path = out.join(format!("{}.{ending}", derived.name));
+                write_durably(&path, write_csv(&derived.table).as_bytes()).with_context(|| unwritable(&path))?;
+                files.push(path);
+            }
+        }
+    }
     for (name, output) in outputs {
         let path = if one_file { out.to_owned() } else { out.join(format!("{name}.csv")) };
         let mut tables = vec![(path.clone(), &output.table)];
@@ -334,14 +358,20 @@ fn write(out: &Path, outcome: &Outcome, provisional: bool) -> anyhow::Result<Vec
     Ok(files)
 }
 
-fn draw(path: &Path, title: &str, merged: &Aggregate) -> anyhow::Result<()> {
+fn draw(path: &Path, title: &str, outcome: &Outcome) -> anyhow::Result<()> {
+    let merged = &outcome.shown;
     let found =
         merged.outputs.iter().find_map(|(name, output)| Some((name, &output.table, histogram_of(&output.table)?)));
-    let Some((name, table, bins)) = found else {
-        bail!("none of the outputs is a histogram (one numeric column to group by, and a count); leave out --svg");
+    let svg = match (found, derived::curves(&outcome.analysis)) {
+        (Some((name, table, bins)), _) => {
+            let key = table.columns.iter().find(|column| column.role == Role::Key);
+            plot::svg(&format!("{title}: {name}"), key.map_or("", |column| column.name.as_str()), &bins)
+        }
+        (None, Some(curves)) => plot::curve::svg(title, "time", &curves),
+        (None, None) => bail!(
+            "none of the outputs is a histogram (one numeric column to group by, and a count) or a survival curve; leave out --svg"
+        ),
     };
-    let key = table.columns.iter().find(|column| column.role == Role::Key).map_or("", |column| column.name.as_str());
-    let svg = plot::svg(&format!("{title}: {name}"), key, &bins);
     write_durably(path, svg.as_bytes())
         .with_context(|| format!("cannot write `{}`; check that its folder is there and yours", path.display()))
 }

@@ -2,7 +2,7 @@
 
 mod ciphertext;
 
-use crate::cli::desk::FederationOptions;
+use crate::cli::desk::{FederationOptions, SigningOptions};
 use crate::cli::link::{Link, LinkOptions, beside, online};
 use crate::cli::passphrase::PassphraseOption;
 use crate::cli::speak::{AlreadySaid, Speak, plain};
@@ -66,8 +66,64 @@ enum Part {
     NotHere(String),
 }
 
+/// What was fetched.
+pub(crate) struct Brought {
+    dir: PathBuf,
+    report: Report,
+    parts: BTreeMap<String, Part>,
+    task: TaskId,
+}
+
 /// Fetches.
 pub(crate) fn run(args: &Args, speak: &Speak) -> anyhow::Result<()> {
+    let Brought { dir, report, parts, task } = bring(args, speak)?;
+    tell(&dir, &report, &parts, task, speak)
+}
+
+/// Fetches a task as soon as every TRE has ended.
+pub(crate) fn when_released(
+    task: TaskId,
+    dir: &Path,
+    signing: &SigningOptions,
+    link: &LinkOptions,
+    federation: &FederationOptions,
+    speak: &Speak,
+) -> anyhow::Result<()> {
+    let args = Args {
+        id: task.to_string(),
+        out: Some(dir.to_owned()),
+        tres: Vec::new(),
+        wait: true,
+        timeout: None,
+        key: signing.key.clone(),
+        identity: None,
+        passphrase: signing.passphrase.clone(),
+        link: link.clone(),
+        federation: federation.clone(),
+    };
+    bring(&args, speak)?.all_here()
+}
+
+impl Brought {
+    fn all_here(&self) -> anyhow::Result<()> {
+        let missing: Vec<String> = (self.parts.iter())
+            .filter_map(|(tre, part)| match part {
+                Part::Here => None,
+                Part::NotHere(reason) => Some(format!("{tre}: {}", plain(reason))),
+            })
+            .collect();
+        if missing.is_empty() {
+            return Ok(());
+        }
+        bail!(
+            "not every TRE released this round ({}); what is here lies in `{}`",
+            missing.join("; "),
+            self.dir.display()
+        )
+    }
+}
+
+fn bring(args: &Args, speak: &Speak) -> anyhow::Result<Brought> {
     let path = args.identity.clone().unwrap_or_else(|| beside(&args.key, "age"));
     let identity = Identity::open_file(&path, || args.passphrase.get(&format!("`{}`", path.display()), speak))
         .context("results cannot be decrypted without your age identity; give it with --identity")?;
@@ -98,7 +154,7 @@ pub(crate) fn run(args: &Args, speak: &Speak) -> anyhow::Result<()> {
             parts.insert(tre, part);
         }
         let report = folder::conclude(&dir, &chain(&believed), known.network)?;
-        tell(&dir, &report, &parts, task, speak)
+        Ok(Brought { dir, report, parts, task })
     })
 }
 

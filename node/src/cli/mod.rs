@@ -18,6 +18,7 @@
 //! | `review` | `quintes review`: what waits for a data owner, and the decision |
 //! | `fetch`, `verify`, `aggregate` | what was released: brought here, checked offline, merged |
 //! | `replay` | `quintes replay`: a held task run again, and compared |
+//! | `regress` | `quintes regress`: a model that is fitted in rounds |
 //! | `standing` | `quintes standing`: what leaves without a person |
 //! | `audit` | `quintes audit`: a TRE's log, checked, recovered, compared |
 //! | `completion` | `quintes completion`: for shells |
@@ -42,6 +43,7 @@ mod node_run;
 mod passphrase;
 mod project;
 mod replay;
+mod regress;
 mod review;
 pub(crate) mod speak;
 mod standing;
@@ -127,6 +129,8 @@ enum Command {
     Verify(verify::Args),
     /// Merge the parts of all TREs into one result.
     Aggregate(aggregate::Args),
+    /// Fit a logistic or Poisson model: show it so far, and ask for the next round.
+    Regress(Box<regress::Args>),
     /// Let a component's outputs leave without a person while every rule passes; show that, and withdraw it.
     Standing(standing::Args),
     /// Run a held task again at its TRE, and compare every bit.
@@ -154,6 +158,7 @@ impl Command {
             Self::Fetch(args) => fetch::run(&args, speak),
             Self::Verify(args) => verify::run(&args, speak),
             Self::Aggregate(args) => aggregate::run(&args, speak),
+            Self::Regress(args) => regress::run(&args, speak),
             Self::Standing(args) => standing::run(args, speak),
             Self::Replay(args) => replay::run(&args, speak),
             Self::Audit(args) => audit::run(args, speak),

@@ -5,16 +5,17 @@ mod foresee;
 
 use crate::cli::date::utc;
 use crate::cli::desk::{Desk, FederationOptions, SigningOptions};
-use crate::cli::link::{LinkOptions, beside, online};
+use crate::cli::link::{Known, Link, LinkOptions, beside, online};
 use crate::cli::speak::{Speak, plain};
 use crate::cli::tasks;
 use crate::cli::words::{Words, listed};
 use crate::clock::now;
 use anyhow::{Context as _, anyhow, bail};
 use component::Component;
+use keys::signer::Signer;
 use protocol::record::payload::DAY;
 use protocol::record::project::Project;
-use protocol::record::submission::{DeclaredOutput, Submission, TABLE};
+use protocol::record::submission::{DeclaredOutput, Submission, TABLE, TaskId};
 use protocol::trust::roster::Roster;
 use serde_json::json;
 use std::collections::BTreeMap;
@@ -22,11 +23,14 @@ use std::fs;
 use std::str::FromStr;
 use std::time::Duration;
 
+/// For how many days TREs may take a task up, unless it is said otherwise.
+const DAYS: u64 = 2;
+
 /// What to submit.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
-The components `statistics` and `sql` come with the program. A component's outputs are declared in advance: for `statistics` they are the
-analyses, for `sql` it is `result`; others name theirs with --output.
+The components `statistics`, `regression`, `survival`, `cohort` and `sql` come with the program. A component's outputs are declared in advance:
+for `statistics` they are the analyses, for `sql` it is `result`, the others' is named as they are; those of your own name theirs with --output.
 
 Example:
   quintes submit --component statistics --project stroke --all-tres --param table=person --param analysis=count,mean \\
@@ -57,7 +61,7 @@ pub(crate) struct Args {
     #[arg(long, default_value = "")]
     title: String,
     /// For how many days TREs may take it up, at most 7.
-    #[arg(long, default_value_t = 2, value_name = "DAYS", value_parser = clap::value_parser!(u64).range(1..=7))]
+    #[arg(long, default_value_t = DAYS, value_name = "DAYS", value_parser = clap::value_parser!(u64).range(1..=7))]
     days: u64,
     /// Wait until every TRE has ended.
     #[arg(long)]
@@ -81,6 +85,8 @@ pub(crate) struct Args {
 pub(crate) struct Parameter {
     name: String,
     text: String,
+    /// Whether the text is taken as it is, whatever it begins with.
+    plain: bool,
 }
 
 impl FromStr for Parameter {
@@ -88,7 +94,9 @@ impl FromStr for Parameter {
 
     fn from_str(text: &str) -> Result<Self, String> {
         match text.split_once('=') {
-            Some((name, text)) if !name.is_empty() => Ok(Self { name: name.to_owned(), text: text.to_owned() }),
+            Some((name, text)) if !name.is_empty() => {
+                Ok(Self { name: name.to_owned(), text: text.to_owned(), plain: false })
+            }
             _ => Err("write NAME=TEXT or NAME=@FILE, for example `column=age`".to_owned()),
         }
     }
@@ -96,7 +104,7 @@ impl FromStr for Parameter {
 
 impl Parameter {
     fn read(&self) -> anyhow::Result<String> {
-        match self.text.strip_prefix('@') {
+        match self.text.strip_prefix('@').filter(|_| !self.plain) {
             None => Ok(self.text.clone()),
             Some(file) => {
                 let text = fs::read_to_string(file).with_context(|| {
@@ -138,40 +146,84 @@ pub(crate) fn run(args: &Args, speak: &Speak) -> anyhow::Result<()> {
     online(async {
         let mut link = args.link.open(Some(&args.signing.key)).await?;
         let mut known = link.known(&args.federation).await?;
-        let now = now();
-        let mut desk = Desk::at(known.now(), &args.federation.federation, signer, args.signing.yes, now, speak);
-        let me = desk.me()?;
-        let project = project(&desk.federation.roster, &args.project)?.clone();
-        let component = component::find(&args.component, &project, &mut link).await?;
-        let submission = submission(args, &project, &component, me.recipient.clone().unwrap_or_default())?;
-        let problems = foresee::problems(&desk.federation.roster, &submission, &me, now);
-        if !problems.is_empty() && !args.anyway {
-            bail!("{}; nothing was signed (with --anyway it is submitted all the same)", problems.join("; "));
-        }
-        for problem in &problems {
-            speak.warn(problem);
-        }
-        let identity = beside(&args.signing.key, "age");
-        if !identity.exists() {
-            speak.warn(&format!(
-                "results could not be decrypted here: there is no `{}`; have it ready for `quintes fetch --identity`",
-                identity.display()
-            ));
-        }
-        let words = words(&submission, &component, now + args.days * DAY);
-        let statement = desk.sign_unplaced(&submission, &me.name, args.days * DAY, &words)?;
-        link.store(&component.bytes).await?;
-        link.offer(statement.bytes()).await?;
-        speak.say(&format!("  → submitted; follow it with `quintes status {} --watch`", statement.id().short()));
-        speak.line(&statement.id().to_string());
+        let (task, submission) = place(args, signer, &mut link, &mut known, speak).await?;
+        speak.say(&format!("  → submitted; follow it with `quintes status {} --watch`", task.short()));
+        speak.line(&task.to_string());
         if !args.wait {
-            speak.answer(json!({ "task": statement.id(), "component": submission.component, "outputs": submission.outputs, "tres": submission.audience }));
+            speak.answer(json!({ "task": task, "component": submission.component, "outputs": submission.outputs, "tres": submission.audience }));
             return Ok(());
         }
         let timeout = args.timeout.map(Duration::from_secs);
-        let followed = tasks::watch(&mut link, &mut known, statement.id(), timeout, speak).await?;
+        let followed = tasks::watch(&mut link, &mut known, task, timeout, speak).await?;
         tasks::conclude(&followed, speak)
     })
+}
+
+/// Signs the task and hands it to the node, which has it durably then.
+pub(crate) async fn place(
+    args: &Args,
+    signer: Box<dyn Signer>,
+    link: &mut Link,
+    known: &mut Known,
+    speak: &Speak,
+) -> anyhow::Result<(TaskId, Submission)> {
+    let now = now();
+    let mut desk = Desk::at(known.now(), &args.federation.federation, signer, args.signing.yes, now, speak);
+    let me = desk.me()?;
+    let project = project(&desk.federation.roster, &args.project)?.clone();
+    let component = component::find(&args.component, &project, link).await?;
+    let submission = submission(args, &project, &component, me.recipient.clone().unwrap_or_default())?;
+    let problems = foresee::problems(&desk.federation.roster, &submission, &me, now);
+    if !problems.is_empty() && !args.anyway {
+        bail!("{}; nothing was signed (with --anyway it is submitted all the same)", problems.join("; "));
+    }
+    for problem in &problems {
+        speak.warn(problem);
+    }
+    let identity = beside(&args.signing.key, "age");
+    if !identity.exists() {
+        speak.warn(&format!(
+            "results could not be decrypted here: there is no `{}`; have it ready for `quintes fetch --identity`",
+            identity.display()
+        ));
+    }
+    let words = words(&submission, &component, now + args.days * DAY);
+    let statement = desk.sign_unplaced(&submission, &me.name, args.days * DAY, &words)?;
+    link.store(&component.bytes).await?;
+    link.offer(statement.bytes()).await?;
+    Ok((statement.id(), submission))
+}
+
+impl Args {
+    /// The same task with other parameters: asked of the same TREs, under the same project, about the same datasets.
+    pub(crate) fn again(
+        submission: &Submission,
+        component: &str,
+        parameters: &BTreeMap<String, String>,
+        link: LinkOptions,
+        federation: FederationOptions,
+        signing: SigningOptions,
+    ) -> Self {
+        let parameters =
+            parameters.iter().map(|(name, text)| Parameter { name: name.clone(), text: text.clone(), plain: true });
+        Self {
+            component: component.to_owned(),
+            project: submission.project.clone(),
+            tres: submission.audience.clone(),
+            all_tres: false,
+            datasets: submission.datasets.clone(),
+            parameters: parameters.collect(),
+            outputs: Vec::new(),
+            title: submission.title.clone(),
+            days: DAYS,
+            wait: false,
+            timeout: None,
+            anyway: false,
+            link,
+            federation,
+            signing,
+        }
+    }
 }
 
 /// The newest version of a project that anybody has signed.

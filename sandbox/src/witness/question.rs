@@ -8,7 +8,7 @@ use thiserror::Error;
 const MAX_KEYS: usize = 16;
 
 /// The most measures of one table.
-const MAX_MEASURES: usize = 64;
+const MAX_MEASURES: usize = 200;
 
 /// The longest name of a column, in bytes.
 const MAX_NAME_BYTES: usize = 128;

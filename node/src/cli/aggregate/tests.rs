@@ -43,10 +43,24 @@ fn gathered(parts: [[Option<i64>; 3]; 3]) -> Gathered {
         .map(|(tre, counts)| (tre.to_owned(), Answer::Released(BTreeMap::from([("sex".to_owned(), by_sex(counts))]))));
     Gathered {
         task: StatementId::of(b"a task"),
-        title: "Who".into(),
+        submission: submission(),
         answers: answers.collect(),
         policy: Policy::default(),
         notes: Vec::new(),
+    }
+}
+
+fn submission() -> Submission {
+    Submission {
+        project: "stroke".into(),
+        title: "Who".into(),
+        component: protocol::wire::id::Digest::of(b"a component"),
+        component_bytes: 1,
+        parameters: BTreeMap::new(),
+        datasets: Vec::new(),
+        outputs: Vec::new(),
+        audience: Vec::new(),
+        reply_to: String::new(),
     }
 }
 

@@ -112,7 +112,7 @@ impl Component {
             Some("statistics") => {
                 let Some(analyses) = given("analysis") else {
                     bail!(
-                        "`statistics` needs --param analysis=…: one or more of count, mean, variance, pmcc, contingency, histogram"
+                        "`statistics` needs --param analysis=…: one or more of count, mean, variance, describe, pmcc, contingency, histogram, quantiles"
                     );
                 };
                 Ok(analyses.split(',').map(|name| super::declared(name.trim(), None)).collect())
@@ -123,6 +123,7 @@ impl Component {
                 }
                 Ok(vec![super::declared(given("output").unwrap_or("result"), None)])
             }
+            Some(one @ ("regression" | "survival" | "cohort")) => Ok(vec![super::declared(one, None)]),
             _ => bail!("the outputs of `{}` are not known here; name each with --output NAME", plain(&self.name)),
         }
     }

@@ -1,9 +1,12 @@
 //! What a component starts from. [`bindings`] is `sandbox/wit/analysis.wit` in Rust; [`parameter`] reads what the researcher
-//! gave; [`handle`] opens the database handle that was meant; [`reason`] says in a sentence what the host refused.
+//! gave; [`name`] lets plain names alone into SQL; [`handle`] opens the database handle that was meant; [`rows`] writes the one SELECT that
+//! the host is asked about; [`reason`] says in a sentence what the host refused.
 //!
 //! A component of your own: a `cdylib` that implements [`bindings::Guest`] and calls `guest::bindings::export!`, as `../sql` does.
 
 pub mod bindings;
 pub mod handle;
+pub mod name;
 pub mod parameter;
 pub mod reason;
+pub mod rows;

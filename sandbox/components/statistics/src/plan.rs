@@ -5,14 +5,15 @@
 //! | count | `n` | sum |
 //! | mean | `n_x`, `mean_x` | means weighted by `n_x` |
 //! | variance | `n_x`, `mean_x`, `variance_x` | Chan, Golub and LeVeque's pairwise update |
+//! | describe | `n_x`, `mean_x`, `variance_x` for each column | the same |
 //! | pmcc | `n_x`, `mean_x`, `mean_y`, `variance_x`, `variance_y`, `covariance_x_y`, `n_y` | the same, in two columns |
 //! | contingency | the columns `rows`, the columns `columns`, `n` | sum |
-//! | histogram | `bin_from`, `n` | sum |
+//! | histogram, quantiles | `bin_from`, `n` | sum |
 //!
 //! `x` and `y` stand for the columns' own names.
 
-use crate::request::{Analysis, Request};
-use crate::source::relation;
+use crate::request::{Analysis, Bins, Request};
+use crate::source::{all_numeric, relation};
 use guest::bindings::quintes::analysis::database::TableInfo;
 use guest::bindings::quintes::analysis::witness::Measure;
 
@@ -50,6 +51,12 @@ fn question(request: &Request, analysis: &Analysis, granted: &[TableInfo]) -> Re
             figures.push(x);
             measures = Some(vec![Measure::CountOf(x.clone()), Measure::Mean(x.clone()), Measure::Variance(x.clone())]);
         }
+        Analysis::Describe(columns) => {
+            all_numeric(&request.source, columns, granted)?;
+            let each =
+                |x: &String| [Measure::CountOf(x.clone()), Measure::Mean(x.clone()), Measure::Variance(x.clone())];
+            measures = Some(columns.iter().flat_map(each).collect());
+        }
         Analysis::Pmcc(x, y) => {
             figures.extend([x, y]);
             measures = Some(vec![
@@ -63,8 +70,8 @@ fn question(request: &Request, analysis: &Analysis, granted: &[TableInfo]) -> Re
             ]);
         }
         Analysis::Contingency(columns) => by.extend(columns.iter().cloned()),
-        Analysis::Histogram(fixed) => {
-            if let crate::request::Bins::Fixed { column, .. } = fixed {
+        Analysis::Histogram(fixed) | Analysis::Quantiles(fixed) => {
+            if let Bins::Fixed { column, .. } = fixed {
                 figures.push(column);
             }
             bins = Some(fixed);
@@ -78,7 +85,12 @@ fn question(request: &Request, analysis: &Analysis, granted: &[TableInfo]) -> Re
     if let Some(name) = by.iter().enumerate().find_map(|(index, name)| by[..index].contains(name).then_some(name)) {
         return Err(format!("the analysis `{output}` groups by `{name}` twice: leave it out of `by`"));
     }
-    let relation = relation(&request.source, &by, &figures, bins, granted)?;
+    let mut selected = by.clone();
+    if let Analysis::Describe(columns) = analysis {
+        // Each column has its own rows: nothing is left out because another column is empty.
+        selected.extend(columns.iter().filter(|column| !by.contains(*column)).cloned());
+    }
+    let relation = relation(&request.source, &selected, &figures, bins, granted)?;
     if bins.is_some() {
         by.push("bin_from".into());
     }
@@ -116,6 +128,13 @@ mod tests {
     }
 
     #[test]
+    fn each_described_column_has_its_own_rows() {
+        let question = ask(&["g"], Analysis::Describe(vec!["x".into(), "y".into()])).unwrap();
+        assert_eq!((question.relation.as_str(), question.measures.unwrap().len()), ("t", 6));
+        assert!(ask(&[], Analysis::Describe(vec!["z".into()])).unwrap_err().contains("has no column `z`"));
+    }
+
+    #[test]
     fn counts_need_no_select() {
         let question = ask(&[], Analysis::Count).unwrap();
         assert_eq!(
@@ -136,7 +155,7 @@ mod tests {
 
     #[test]
     fn a_histogram_groups_by_its_bins_last() {
-        let bins = Bins::Fixed { column: "x".into(), width: 0.5, origin: 0.0 };
+        let bins = Bins::Fixed { column: "x".into(), width: 0.5, origin: 0.0, low: None, high: None };
         let question = ask(&["g"], Analysis::Histogram(bins)).unwrap();
         assert_eq!(question.by, ["g", "bin_from"]);
         assert!(question.relation.starts_with("SELECT person_id, g, x, floor((x - "), "{}", question.relation);

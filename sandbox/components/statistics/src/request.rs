@@ -1,9 +1,10 @@
 //! The parameters of a task, read and checked as far as that goes without the data.
 
-use crate::identifier::{list, plain};
+use guest::name::{list, plain};
 
 /// The analyses that a task may name, in the order of their description.
-pub const ANALYSES: [&str; 6] = ["count", "mean", "variance", "pmcc", "contingency", "histogram"];
+pub const ANALYSES: [&str; 8] =
+    ["count", "mean", "variance", "describe", "pmcc", "contingency", "histogram", "quantiles"];
 
 /// Where the rows come from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,6 +33,10 @@ pub enum Bins {
         width: f64,
         /// Where one of the bins begins: finite.
         origin: f64,
+        /// Everything below this edge is one bin, which begins one width before it.
+        low: Option<f64>,
+        /// Everything from this edge on is one bin, which begins there.
+        high: Option<f64>,
     },
     /// The researcher's SELECT carries `bin_from`.
     Selected,
@@ -46,12 +51,16 @@ pub enum Analysis {
     Mean(String),
     /// Mean and sample variance of a column.
     Variance(String),
+    /// Mean and sample variance of several columns, each over the rows that have it.
+    Describe(Vec<String>),
     /// What Pearson's product-moment correlation of two columns is made of.
     Pmcc(String, String),
     /// Rows by every combination of two or more columns.
     Contingency(Vec<String>),
     /// Rows by bins of one column.
     Histogram(Bins),
+    /// The same, of which quantiles are made.
+    Quantiles(Bins),
 }
 
 impl Analysis {
@@ -62,9 +71,11 @@ impl Analysis {
             Self::Count => ANALYSES[0],
             Self::Mean(_) => ANALYSES[1],
             Self::Variance(_) => ANALYSES[2],
-            Self::Pmcc(..) => ANALYSES[3],
-            Self::Contingency(_) => ANALYSES[4],
-            Self::Histogram(_) => ANALYSES[5],
+            Self::Describe(_) => ANALYSES[3],
+            Self::Pmcc(..) => ANALYSES[4],
+            Self::Contingency(_) => ANALYSES[5],
+            Self::Histogram(_) => ANALYSES[6],
+            Self::Quantiles(_) => ANALYSES[7],
         }
     }
 }
@@ -148,28 +159,45 @@ fn analysis(name: &str, parameters: Parameters<'_>, source: &Source) -> Result<A
             }
             Ok(Analysis::Contingency(columns))
         }
-        "histogram" => Ok(Analysis::Histogram(match source {
-            Source::Table { .. } => Bins::Fixed {
-                column: column("column")?,
-                width: number("bins", &required("bins")?, |width| width > 0.0, "a width above zero, for example 10")?,
-                origin: number(
-                    "origin",
-                    &parameters("origin").unwrap_or_else(|| "0".into()),
-                    |_| true,
-                    "a number, for example 0",
-                )?,
-            },
-            Source::Select(_) => match ["bins", "origin"].into_iter().find(|name| parameters(name).is_some()) {
-                Some(name) => {
-                    return Err(format!(
-                        "the parameter `{name}` belongs to `table`: with `relation`, let the SELECT carry the bin's lower bound as `bin_from`"
-                    ));
-                }
-                None => Bins::Selected,
-            },
-        })),
+        "describe" => Ok(Analysis::Describe(list("column", &required("column")?)?)),
+        "histogram" => bins(name, parameters, source).map(Analysis::Histogram),
+        "quantiles" => match bins(name, parameters, source)? {
+            Bins::Selected => Err("the analysis `quantiles` needs `table`: its bins are made here".into()),
+            fixed @ Bins::Fixed { .. } => Ok(Analysis::Quantiles(fixed)),
+        },
         _ => Err(format!("there is no analysis `{name}`; known: {}", ANALYSES.join(", "))),
     }
+}
+
+fn bins(name: &str, parameters: Parameters<'_>, source: &Source) -> Result<Bins, String> {
+    let required = |parameter: &str| {
+        parameters(parameter)
+            .ok_or_else(|| format!("the parameter `{parameter}` is missing: the analysis `{name}` needs it"))
+    };
+    if let Source::Select(_) = source {
+        return match ["bins", "origin", "low", "high"].into_iter().find(|name| parameters(name).is_some()) {
+            Some(name) => Err(format!(
+                "the parameter `{name}` belongs to `table`: with `relation`, let the SELECT carry the bin's lower bound as `bin_from`"
+            )),
+            None => Ok(Bins::Selected),
+        };
+    }
+    let column = plain("column", &required("column")?)?;
+    let width = number("bins", &required("bins")?, |width| width > 0.0, "a width above zero, for example 10")?;
+    let any =
+        |name: &str| parameters(name).map(|text| number(name, &text, |_| true, "a number, for example 0")).transpose();
+    let origin = any("origin")?.unwrap_or(0.0);
+    let (low, high) = (any("low")?, any("high")?);
+    for (name, edge) in [("low", low), ("high", high)] {
+        let bins = edge.map_or(0.0, |edge| (edge - origin) / width);
+        if (bins - bins.round()).abs() > 1e-9 {
+            return Err(format!("the parameter `{name}` is no edge of a bin: give `origin` plus a multiple of `bins`"));
+        }
+    }
+    if low.zip(high).is_some_and(|(low, high)| low >= high) {
+        return Err("the parameter `low` has to lie below `high`".into());
+    }
+    Ok(Bins::Fixed { column, width, origin, low, high })
 }
 
 /// A finite number that is `good`; −0 becomes 0, so that it is written the same everywhere.
@@ -189,12 +217,16 @@ mod tests {
         Request::read(&|name| given.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned()))
     }
 
+    fn age() -> Bins {
+        Bins::Fixed { column: "age".into(), width: 10.0, origin: 0.0, low: None, high: Some(90.0) }
+    }
+
     #[test]
     fn every_analysis_is_read() {
         let request = read(&[
             ("table", "person"),
             ("where", "age > 18"),
-            ("analysis", "count, mean,variance,pmcc,contingency,histogram"),
+            ("analysis", "count, mean,variance,describe,pmcc,contingency,histogram,quantiles"),
             ("column", "age"),
             ("x", "age"),
             ("y", "height"),
@@ -202,6 +234,7 @@ mod tests {
             ("columns", "smoker, region"),
             ("bins", "10"),
             ("origin", "-0"),
+            ("high", "90"),
             ("by", "site"),
         ])
         .unwrap();
@@ -216,12 +249,14 @@ mod tests {
                 Analysis::Count,
                 Analysis::Mean("age".into()),
                 Analysis::Variance("age".into()),
+                Analysis::Describe(vec!["age".into()]),
                 Analysis::Pmcc("age".into(), "height".into()),
                 Analysis::Contingency(vec!["sex".into(), "smoker".into(), "region".into()]),
-                Analysis::Histogram(Bins::Fixed { column: "age".into(), width: 10.0, origin: 0.0 }),
+                Analysis::Histogram(age()),
+                Analysis::Quantiles(age()),
             ]
         );
-        let Analysis::Histogram(Bins::Fixed { origin, .. }) = request.analyses[5] else { unreachable!() };
+        let Analysis::Histogram(Bins::Fixed { origin, .. }) = request.analyses[6] else { unreachable!() };
         assert!(origin.is_sign_positive());
     }
 
@@ -248,7 +283,7 @@ mod tests {
             (&[table], "the parameter `analysis` is missing: name one or more of count, mean,"),
             (
                 &[table, ("analysis", "median")],
-                "there is no analysis `median`; known: count, mean, variance, pmcc, contingency, histogram",
+                "there is no analysis `median`; known: count, mean, variance, describe, pmcc, contingency, histogram, quantiles",
             ),
             (&[table, ("analysis", "count,count")], "the parameter `analysis` names `count` twice"),
             (&[table, ("analysis", "count"), ("by", "a;b")], "the parameter `by` has `a;b`"),
@@ -274,6 +309,16 @@ mod tests {
                 &[("relation", "SELECT"), ("analysis", "histogram"), ("bins", "1")],
                 "the parameter `bins` belongs to `table`",
             ),
+            (&[("relation", "SELECT"), ("analysis", "quantiles")], "the analysis `quantiles` needs `table`"),
+            (
+                &[table, ("analysis", "quantiles"), ("column", "a"), ("bins", "5"), ("low", "3")],
+                "the parameter `low` is no edge of a bin",
+            ),
+            (
+                &[table, ("analysis", "quantiles"), ("column", "a"), ("bins", "5"), ("low", "10"), ("high", "10")],
+                "the parameter `low` has to lie below",
+            ),
+            (&[table, ("analysis", "describe"), ("column", "a,a")], "the parameter `column` names `a` twice"),
         ];
         for (given, start) in cases {
             let error = read(given).unwrap_err();

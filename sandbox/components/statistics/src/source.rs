@@ -40,13 +40,28 @@ pub fn relation(
         }
     }
     let mut select = format!("SELECT {}", selected.join(", "));
-    if let Some(Bins::Fixed { column, width, origin }) = bins {
+    if let Some(Bins::Fixed { column, width, origin, low, high }) = bins {
+        let before = low.map(|low| (literal(low), literal(low - width)));
         let (width, origin) = (literal(*width), literal(*origin));
-        select += &format!(", floor(({column} - {origin}) / {width}) * {width} + {origin} AS bin_from");
+        let mut bin = format!("floor(({column} - {origin}) / {width}) * {width} + {origin}");
+        let before = before.map(|(low, before)| format!(" WHEN {column} < {low} THEN {before}"));
+        let beyond = high.map(literal).map(|high| format!(" WHEN {column} >= {high} THEN {high}"));
+        let ends: String = before.into_iter().chain(beyond).collect();
+        if !ends.is_empty() {
+            bin = format!("CASE{ends} ELSE {bin} END");
+        }
+        select += &format!(", {bin} AS bin_from");
     }
     let present = figures.iter().map(|column| format!("{column} IS NOT NULL"));
     let conditions: Vec<String> = filter.iter().map(|text| format!("({text})")).chain(present).collect();
     Ok(format!("{select} FROM {name} WHERE {}", conditions.join(" AND ")))
+}
+
+/// Whether all of these columns are numbers, as far as that is known before the host is asked.
+pub fn all_numeric(source: &Source, columns: &[String], granted: &[TableInfo]) -> Result<(), String> {
+    let Source::Table { name, .. } = source else { return Ok(()) };
+    let table = granted.iter().find(|table| table.name == *name).ok_or_else(|| no_table(name, granted))?;
+    columns.iter().try_for_each(|column| numeric(table, column))
 }
 
 fn no_table(name: &str, granted: &[TableInfo]) -> String {
@@ -115,7 +130,8 @@ mod tests {
 
     #[test]
     fn figures_must_be_present_in_each_row() {
-        let (age, bins) = ("age".to_owned(), Bins::Fixed { column: "age".into(), width: 10.0, origin: -5.0 });
+        let (age, bins) =
+            ("age".to_owned(), Bins::Fixed { column: "age".into(), width: 10.0, origin: -5.0, low: None, high: None });
         let select =
             relation(&table("person", Some("a OR b")), &["sex".into(), "age".into()], &[&age], None, &granted())
                 .unwrap();
@@ -126,6 +142,16 @@ mod tests {
             "SELECT person_id, age, floor((age - CAST(-5.0 AS DOUBLE PRECISION)) / CAST(10.0 AS DOUBLE PRECISION)) * \
              CAST(10.0 AS DOUBLE PRECISION) + CAST(-5.0 AS DOUBLE PRECISION) AS bin_from FROM person WHERE age IS NOT NULL"
         );
+    }
+
+    #[test]
+    fn the_outermost_bins_take_everything_beyond() {
+        let age = "age".to_owned();
+        let bins = Bins::Fixed { column: "age".into(), width: 10.0, origin: 0.0, low: Some(20.0), high: Some(90.0) };
+        let select = relation(&table("person", None), &[], &[&age], Some(&bins), &granted()).unwrap();
+        let ends = "CASE WHEN age < CAST(20.0 AS DOUBLE PRECISION) THEN CAST(10.0 AS DOUBLE PRECISION) \
+                    WHEN age >= CAST(90.0 AS DOUBLE PRECISION) THEN CAST(90.0 AS DOUBLE PRECISION) ELSE floor(";
+        assert!(select.contains(ends) && select.contains(" END AS bin_from FROM person"), "{select}");
     }
 
     #[test]
