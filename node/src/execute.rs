@@ -335,6 +335,7 @@ pub fn witnessed(table: WitnessedTable, hash: &dyn Fn(&str, &[u8]) -> u64) -> Wi
         negatives: found.negatives,
         special: found.special,
         degrees_of_freedom: found.degrees_of_freedom,
+        apart: found.apart,
     };
     Witnessed {
         table: Table {

@@ -89,6 +89,9 @@ pub struct Evidence {
     pub degrees_of_freedom: i64,
     /// Rows whose contribution is infinite or not a number, and 1 where a finite sum overflowed: such a figure needs a person.
     pub special: u64,
+    /// Where a column of the figure holds zeros and ones alone, and both: the fewest subjects that it tells apart, because such a mean is a
+    /// share, and a covariance of two such columns the count of those who have both. 0 for every other figure, and for counts.
+    pub apart: u64,
 }
 
 /// A table that only the host makes: sorted rows, and evidence beside every figure.

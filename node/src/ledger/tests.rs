@@ -87,6 +87,7 @@ fn table(rows: usize) -> (Vec<Column>, Vec<u8>, Report) {
         negatives: 0,
         special: 0,
         degrees_of_freedom: 49,
+        apart: 0,
     };
     let row = |row: usize| vec![Cell::Integer(i64::try_from(row).unwrap()), Cell::Integer(50)];
     let witnessed = Witnessed {

@@ -5,6 +5,8 @@
 //! told from the figures; where suppressed cells leave that open, the worst is assumed. Opaque outputs are not looked at, because nothing in
 //! them is merged: each row stands under the name of its TRE, as its data owners let it out.
 
+mod shares;
+
 use crate::aggregate::layout::{Grid, Layout, Share, Spot};
 use crate::aggregate::system::System;
 use crate::aggregate::{Aggregate, Answer};
@@ -82,6 +84,7 @@ pub fn check(aggregate: &Aggregate, answers: &BTreeMap<String, Answer>, policy: 
     book.hidden_parts();
     for grid in 0..layout.grids.len() {
         book.small_parts(grid);
+        book.small_shares(grid);
         book.differences(grid);
         book.dominance(grid);
     }

@@ -274,6 +274,12 @@ impl<'a> Grid<'a> {
         self.holders().filter(move |holder| !self.cells(*holder, row).is_empty())
     }
 
+    /// The one row that a TRE has of a group; none where it has no such group, or several rows of it.
+    pub(super) fn part(&self, holder: usize, row: usize) -> Option<&'a [Cell]> {
+        let [only] = self.cells(holder, row) else { return None };
+        Some(only)
+    }
+
     fn cells(&self, holder: usize, row: usize) -> &[&'a [Cell]] {
         self.parts[holder].as_ref().and_then(|part| part.get(row)).map_or(&[], Vec::as_slice)
     }

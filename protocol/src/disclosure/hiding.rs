@@ -27,9 +27,10 @@ impl Hidden {
     /// The figures that fail a rule by their own evidence. Where the group itself is too small, all of its figures go.
     pub(crate) fn failing(witnessed: &Witnessed, policy: &Policy) -> Self {
         let columns = &witnessed.table.columns;
+        let fitted = figures::fitted(columns);
         let row = |evidence: &Vec<_>| {
             let fails = |column: usize| match (&columns[column].role, evidence.get(column).copied().flatten()) {
-                (Role::Measure(measure), Some(evidence)) => figures::fails(measure, &evidence, policy),
+                (Role::Measure(measure), Some(evidence)) => figures::fails(measure, &evidence, fitted, policy),
                 _ => false,
             };
             let group =

@@ -10,24 +10,26 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 /// The version of the rules; it changes whenever a verdict could (SATRE 3.3.09: the checks made are part of the record).
-pub const RULES_VERSION: &str = "2";
+pub const RULES_VERSION: &str = "3";
 
 /// The rules in words: what [`checker_digest`] stands for. A change of a rule changes these words.
 const DESCRIPTION: &str = "\
-quintes disclosure rules 2
+quintes disclosure rules 3
 canonical: columns as declared; rows sorted; numbers but keys to the policy's significant digits in RFC 8785 form; moments to the second; \
 text in NFC with dashes, quotes and spaces in ASCII; NaN and infinities to null; opaque columns of whole numbers are integers; RFC 4180 with LF
 suppression, when the policy asks: witnessed figures that fail minimum-threshold, dominance or degrees-of-freedom are null, all of a row \
 where its count or subjects fail; then rows, smallest first, until complementary-suppression holds
 rounding, when the policy asks: witnessed counts to the nearest multiple of rounding-base, halves up, or to the middle of their bin; a sum \
 beside its mean is the mean times the rounded count
-witnessed minimum-threshold: distinct subjects of every figure < threshold fails; fewer than threshold subjects or rows between count and \
+witnessed minimum-threshold: distinct subjects of every figure < threshold fails; of a column of zeros and ones, fewer than threshold that \
+have one of the two and not none fails, of two such columns fewer in one of their four combinations; fewer than threshold subjects or rows between count and \
 count-of, or between count and a sum divided by its mean, review; a total that differs from its parts by fewer than threshold review; \
 no row, no figure or no evidence review
 witnessed dominance-p-ratio: (sum - largest - second) / largest < p-ratio-percent / 100 fails; sums and means
 witnessed dominance-nk: (largest + second) / sum >= nk-share-percent / 100 fails; sums and means
 witnessed dominance: negatives, special values, evidence that contradicts itself review; all zero not applicable
-witnessed degrees-of-freedom: variances and covariances < minimum-degrees-of-freedom fails
+witnessed degrees-of-freedom: variances and covariances < minimum-degrees-of-freedom fails; where three columns or more have covariances, \
+rows less columns count
 witnessed class-disclosure, while zeros are disclosive, two keys or more: along each key, with all others held, a value that occurs elsewhere \
 and not here fails; a key that the others determine, in 10 lines or more and twice its values, review instead
 witnessed row-level-data: more than 9 in 10 rows with one row or one subject fails

@@ -370,6 +370,8 @@ pub struct Evidence {
     pub special: u64,
     /// Residual degrees of freedom; n − 1 for a variance or covariance.
     pub degrees_of_freedom: i64,
+    /// Where a column of the figure holds zeros and ones alone, and both: the fewest subjects that it tells apart. 0 for every other figure.
+    pub apart: u64,
 }
 
 /// Evidence never reaches a log.

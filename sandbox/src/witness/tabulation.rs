@@ -29,12 +29,16 @@ struct Moments {
     x: Sum,
     y: Sum,
     xy: Sum,
+    /// Rows in which both values are 0 or 1, by x and y: (0, 0), (0, 1), (1, 0), (1, 1).
+    yes_or_no: [u64; 4],
 }
 
 /// What one subject brought to one group.
 #[derive(Clone, Copy, Default)]
 struct Contribution {
     rows: u32,
+    /// Those of them whose contribution is not zero.
+    nonzero: u32,
     sum: f64,
 }
 
@@ -223,7 +227,15 @@ impl Tabulation {
                 codes.iter().zip(&self.levels).map(|(code, level)| level.codes.value(*code).clone()).collect();
             let mut beside = vec![None; row.len()];
             for (measure, input) in self.question.measures.iter().zip(&self.input_of) {
-                let (value, cell) = figure(measure, &self.inputs[*input].groups[group], &behind[*input][group]);
+                let (value, mut cell) = figure(measure, &self.inputs[*input].groups[group], &behind[*input][group]);
+                if let Source::Product(x, y) = self.inputs[*input].source {
+                    // What a column tells apart by itself, its products tell too.
+                    let columns = self.inputs.iter().zip(&behind).filter(
+                        |(other, _)| matches!(other.source, Source::Column(column) if column == x || column == y),
+                    );
+                    let alone = columns.map(|(other, behind)| other.groups[group].apart(&behind[group]));
+                    cell.apart = alone.chain([cell.apart]).filter(|apart| *apart > 0).min().unwrap_or(0);
+                }
                 row.push(value);
                 beside.push(Some(cell));
             }
@@ -283,6 +295,9 @@ fn small(length: usize) -> u32 {
 #[derive(Clone, Copy, Default)]
 struct Behind {
     subjects: u64,
+    /// Subjects with a row that is not zero, and with one that is.
+    with: u64,
+    without: u64,
     rows: [f64; 2],
     sums: [f64; 2],
 }
@@ -316,8 +331,10 @@ impl Input {
             let contribution = &mut self.pairs[index(pairs[row])];
             moments.rows += 1;
             contribution.rows += 1;
+            contribution.nonzero += u32::from(value != 0.0);
             contribution.sum += value;
             moments.negatives += u64::from(value < 0.0);
+            moments.answer(value, value);
             if !value.is_finite() {
                 moments.special += 1;
                 moments.specials += value;
@@ -351,8 +368,10 @@ impl Input {
             let product = a * b;
             moments.rows += 1;
             contribution.rows += 1;
+            contribution.nonzero += u32::from(product != 0.0);
             contribution.sum += product;
             moments.negatives += u64::from(product < 0.0);
+            moments.answer(a, b);
             if !product.is_finite() || !a.is_finite() || !b.is_finite() {
                 moments.special += 1;
                 moments.specials += product;
@@ -373,10 +392,41 @@ impl Input {
             }
             let group = &mut behind[index(*group)];
             group.subjects += 1;
+            group.with += u64::from(contribution.nonzero > 0);
+            group.without += u64::from(contribution.nonzero < contribution.rows);
             keep_largest(&mut group.rows, f64::from(contribution.rows));
             keep_largest(&mut group.sums, contribution.sum);
         }
         behind
+    }
+}
+
+impl Moments {
+    /// Counts a row of two columns, or of one twice, if both are 0 or 1.
+    fn answer(&mut self, x: f64, y: f64) {
+        let place = |value: f64| {
+            if value == 0.0 {
+                Some(0)
+            } else if value == 1.0 {
+                Some(1)
+            } else {
+                None
+            }
+        };
+        if let (Some(x), Some(y)) = (place(x), place(y)) {
+            self.yes_or_no[2 * x + y] += 1;
+        }
+    }
+
+    /// The fewest of those whom zeros and ones tell apart; 0 where there are other values too, or only one of the two.
+    fn apart(&self, behind: &Behind) -> u64 {
+        let told: Vec<u64> = self.yes_or_no.iter().copied().filter(|rows| *rows > 0).collect();
+        if self.rows == 0 || told.iter().sum::<u64>() != self.rows || told.len() < 2 {
+            return 0;
+        }
+        // A subject may have several rows.
+        let subjects = [behind.with, behind.without].into_iter().filter(|subjects| *subjects > 0);
+        told.iter().copied().chain(subjects).min().unwrap_or(0)
     }
 }
 
@@ -420,6 +470,7 @@ fn figure(measure: &Measure, moments: &Moments, behind: &Behind) -> (Value, Evid
         negatives: if counted { 0 } else { moments.negatives },
         degrees_of_freedom: i64::try_from(rows).expect("no dataset has 2^63 rows") - 1,
         special,
+        apart: if counted { 0 } else { moments.apart(behind) },
     };
     (value, evidence)
 }

@@ -102,6 +102,7 @@ fn figures_and_evidence_agree_with_a_hand_computation() {
         negatives: 0,
         degrees_of_freedom: 2,
         special: 0,
+        apart: 0,
     };
     assert!(evidence == expected);
     // the count's contributions are rows
@@ -118,6 +119,7 @@ fn figures_and_evidence_agree_with_a_hand_computation() {
         negatives: 1,
         degrees_of_freedom: 1,
         special: 0,
+        apart: 0,
     };
     assert!(evidence == expected);
     // one row: a mean and no variance

@@ -136,6 +136,7 @@ fn compare_table(agreement: &mut Agreement, tabulated: &Tabulated) -> anyhow::Re
                 negatives: seen.negatives,
                 special: 0,
                 degrees_of_freedom: i64::try_from(seen.rows).unwrap_or(i64::MAX) - 1,
+                apart: 0,
             };
             let key = |place: u32| Cell::Text(format!("k{place:04}"));
             (key(seen.row), key(seen.column), evidence)

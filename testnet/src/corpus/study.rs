@@ -209,6 +209,7 @@ fn figure_of(measure: &Measure, group: &[&Observed]) -> (Cell, Evidence, Subject
         negatives: costs.iter().filter(|cost| **cost < 0.0).count() as u64,
         special: costs.iter().filter(|cost| !cost.is_finite()).count() as u64,
         degrees_of_freedom: i64::try_from(count).expect("a table of the corpus has few rows") - 1,
+        apart: 0,
     };
     (shown, evidence, subjects)
 }

@@ -55,6 +55,52 @@ fn one(output: &str, row: usize, column: &str, rule: Rule, tre: &str) -> Told {
     (output.into(), Some(row), Some(column.into()), rule, tre.into())
 }
 
+/// Count, mean and variance of a column that is 1 in so many rows; `None` for the variance leaves it out.
+fn share(rows: u32, ones: u32, with_variance: bool) -> Table {
+    let x = || "x".to_owned();
+    let (n, mean) = (f64::from(rows), f64::from(ones) / f64::from(rows));
+    let variance = with_variance.then_some((Measure::Variance(x()), n / (n - 1.0) * mean * (1.0 - mean)));
+    let figures = [(Measure::CountOf(x()), n), (Measure::Mean(x()), mean)].into_iter().chain(variance);
+    let (columns, row) = figures
+        .map(|(measure, value)| {
+            let count = matches!(measure, Measure::CountOf(_));
+            let ty = if count { CellType::Integer } else { CellType::Real };
+            let cell = if count { Cell::Integer(i64::from(rows)) } else { Cell::Real(value) };
+            (Column { name: measure.column_name(), ty, role: Role::Measure(measure) }, cell)
+        })
+        .unzip();
+    Table { columns, rows: vec![row] }
+}
+
+#[test]
+fn threat_46_a_merged_share_that_tells_the_few_of_one_tre_is_named_and_blanked() {
+    for with_variance in [true, false] {
+        let with = |ones: [u32; 3]| {
+            let part = |ones| [("regression", share(100, ones, with_variance))];
+            let parts = ones.map(part);
+            let answers = answers(&[("a", &parts[0]), ("b", &parts[1]), ("c", &parts[2])]);
+            let whole = aggregate(answers.clone()).unwrap();
+            let found = check(&whole, &answers, &Policy::default());
+            let blanked = crate::aggregate::blank(&whole, &answers, &found, &Policy::default());
+            let is_blank = blanked.outputs["regression"].table.rows[0].iter().all(|cell| *cell == Cell::Null);
+            let told: Vec<(Rule, Verdict, String)> =
+                found.into_iter().map(|finding| (finding.rule, finding.verdict, finding.tre)).collect();
+            (told, is_blank)
+        };
+        assert_eq!(with([30, 40, 50]), (vec![], false));
+        assert_eq!(with([30, 4, 50]), (vec![(Rule::Subtraction, Verdict::Fail, "b".into())], true));
+        assert_eq!(with([30, 97, 50]), (vec![(Rule::Subtraction, Verdict::Fail, "b".into())], true));
+        assert_eq!(with([8, 7, 50]), (vec![], false), "two small parts hide each other");
+        assert_eq!(with([0, 0, 50]), (vec![(Rule::SeveralTres, Verdict::Review, "c".into())], false));
+        assert_eq!(with([0, 0, 3]), (vec![(Rule::Subtraction, Verdict::Fail, "c".into())], true));
+    }
+    let measured =
+        Table { rows: vec![vec![Cell::Integer(100), Cell::Real(0.04), Cell::Real(0.2)]], ..share(100, 4, true) };
+    let parts = [("regression", measured)];
+    let (large, larger) = ([("regression", share(100, 40, true))], [("regression", share(90, 40, true))]);
+    assert!(told(&[("a", &parts), ("b", &large), ("c", &larger)]).is_empty(), "a mean of other values is no share");
+}
+
 #[test]
 fn threat_46_the_one_small_tre_is_named() {
     let parts = answers(&[

@@ -4,18 +4,43 @@ use crate::disclosure::canonical::{Canonical, Place};
 use crate::disclosure::hiding::Hidden;
 use crate::disclosure::policy::Policy;
 use crate::disclosure::report::{About, Book, Rule, Verdict};
-use crate::disclosure::table::{Evidence, Measure, Role, Witnessed};
+use crate::disclosure::table::{Column, Evidence, Measure, Role, Witnessed};
 
-/// Whether a figure breaks a rule by its own evidence.
-pub(crate) fn fails(measure: &Measure, evidence: &Evidence, policy: &Policy) -> bool {
+/// How many columns a model was made for: those of which a table has covariances, from three on. Two may be a correlation alone.
+pub(crate) fn fitted(columns: &[Column]) -> i64 {
+    let mut sources: Vec<&str> = Vec::new();
+    for column in columns {
+        if let Role::Measure(measure @ Measure::Covariance(_, _)) = &column.role {
+            sources.extend(measure.sources());
+        }
+    }
+    sources.sort_unstable();
+    sources.dedup();
+    if sources.len() < 3 { 0 } else { i64::try_from(sources.len()).unwrap_or(i64::MAX) }
+}
+
+/// What is left of the rows behind a variance or covariance when a mean, or every column of a model, is fitted.
+fn freedom(evidence: &Evidence, fitted: i64) -> i64 {
+    let rows = i64::try_from(evidence.rows).unwrap_or(i64::MAX);
+    if fitted == 0 { evidence.degrees_of_freedom } else { evidence.degrees_of_freedom.min(rows.saturating_sub(fitted)) }
+}
+
+/// The subjects that a figure is about, as the threshold counts them.
+fn subjects(evidence: &Evidence) -> u64 {
     // Each subject has a row; where the evidence says otherwise, the smaller number counts.
-    let few = evidence.subjects.min(evidence.rows) < policy.threshold;
+    let subjects = evidence.subjects.min(evidence.rows);
+    if evidence.apart > 0 { subjects.min(evidence.apart) } else { subjects }
+}
+
+/// Whether a figure breaks a rule by its own evidence; `fitted` is that of its table.
+pub(crate) fn fails(measure: &Measure, evidence: &Evidence, fitted: i64, policy: &Policy) -> bool {
+    let few = subjects(evidence) < policy.threshold;
     few || match measure {
         Measure::Sum(_) | Measure::Mean(_) => {
             p_ratio(evidence, policy) == Verdict::Fail || nk_share(evidence, policy) == Verdict::Fail
         }
         Measure::Variance(_) | Measure::Covariance(_, _) => {
-            evidence.degrees_of_freedom < policy.minimum_degrees_of_freedom
+            freedom(evidence, fitted) < policy.minimum_degrees_of_freedom
         }
         Measure::Count | Measure::Subjects | Measure::CountOf(_) => false,
     }
@@ -28,6 +53,7 @@ pub(crate) fn check(book: &mut Book, canonical: &Canonical, witnessed: &Witnesse
             "The table has no row: decide whether it may be known that nobody is in it.".to_owned()
         });
     }
+    let fitted = fitted(canonical.schema());
     for row in 0..canonical.table().rows.len() {
         // Host-made tables keep the order of their columns; rows were sorted.
         let Some(origin) = canonical.origin(Place { row, column: 0 }).map(|origin| origin.row) else { continue };
@@ -45,7 +71,7 @@ pub(crate) fn check(book: &mut Book, canonical: &Canonical, witnessed: &Witnesse
                 }
                 (Role::Measure(measure), Some(evidence)) => {
                     figures += 1;
-                    check_figure(book, place, measure, &evidence, policy);
+                    check_figure(book, place, measure, &evidence, fitted, policy);
                 }
                 (Role::Measure(_), None) | (Role::Opaque, _) => {
                     book.note(Rule::MinimumThreshold, Verdict::Review, About::Cell(place), || {
@@ -63,15 +89,21 @@ pub(crate) fn check(book: &mut Book, canonical: &Canonical, witnessed: &Witnesse
     }
 }
 
-fn check_figure(book: &mut Book, place: Place, measure: &Measure, evidence: &Evidence, policy: &Policy) {
+fn check_figure(book: &mut Book, place: Place, measure: &Measure, evidence: &Evidence, fitted: i64, policy: &Policy) {
     let mut note = |rule, verdict, reason: &dyn Fn() -> String| {
         book.note(rule, verdict, About::Cell(place), reason);
     };
-    // Each subject has a row; where the evidence says otherwise, the smaller number counts.
-    let subjects = evidence.subjects.min(evidence.rows);
-    let enough = if subjects < policy.threshold { Verdict::Fail } else { Verdict::Pass };
+    let enough = if subjects(evidence) < policy.threshold { Verdict::Fail } else { Verdict::Pass };
+    let told_apart = evidence.subjects.min(evidence.rows) >= policy.threshold;
     note(Rule::MinimumThreshold, enough, &|| {
-        format!("Fewer than {} subjects stand behind this figure.", policy.threshold)
+        if told_apart {
+            format!(
+                "This figure is about a column of zeros and ones, which tells fewer than {} subjects apart from the others.",
+                policy.threshold
+            )
+        } else {
+            format!("Fewer than {} subjects stand behind this figure.", policy.threshold)
+        }
     });
 
     let finite = is_finite(evidence);
@@ -99,7 +131,7 @@ fn check_figure(book: &mut Book, place: Place, measure: &Measure, evidence: &Evi
             });
         }
         Measure::Variance(_) | Measure::Covariance(_, _) => {
-            let few = evidence.degrees_of_freedom < policy.minimum_degrees_of_freedom;
+            let few = freedom(evidence, fitted) < policy.minimum_degrees_of_freedom;
             note(Rule::DegreesOfFreedom, if few { Verdict::Fail } else { Verdict::Pass }, &|| {
                 format!("Fewer than {} degrees of freedom stand behind this figure.", policy.minimum_degrees_of_freedom)
             });

@@ -17,6 +17,7 @@ fn sound() -> Evidence {
         negatives: 0,
         special: 0,
         degrees_of_freedom: 49,
+        apart: 0,
     }
 }
 
@@ -171,6 +172,33 @@ fn degrees_of_freedom_fail_below_their_bound() {
         assert_eq!(with(9), Verdict::Fail);
         assert_eq!(with(i64::MIN), Verdict::Fail);
     }
+}
+
+#[test]
+fn who_is_told_apart_by_a_share_is_enough_people() {
+    for measure in [Measure::Mean(x()), Measure::Sum(x()), Measure::Variance(x()), Measure::Covariance(x(), "y".into())]
+    {
+        let with = |apart| verdict(Rule::MinimumThreshold, measure.clone(), Evidence { apart, ..sound() });
+        assert_eq!(with(0), Verdict::Pass, "no column of zeros and ones");
+        assert_eq!(with(10), Verdict::Pass);
+        assert_eq!(with(9), Verdict::Fail);
+        assert!(figures::fails(&measure, &Evidence { apart: 1, ..sound() }, 0, &Policy::default()));
+    }
+}
+
+#[test]
+fn the_columns_of_a_model_use_up_degrees_of_freedom() {
+    let pair = |one: &str, other: &str| Measure::Covariance(one.to_owned(), other.to_owned());
+    let with = |rows: u64| {
+        let evidence = Evidence { rows, degrees_of_freedom: i64::try_from(rows).unwrap() - 1, ..sound() };
+        let figures = [pair("x", "y"), pair("x", "z"), pair("y", "z")].map(|measure| (measure, evidence));
+        let report = report(&witnessed(&figures));
+        report.tallies[&Rule::DegreesOfFreedom].fail
+    };
+    assert_eq!(with(13), 0);
+    assert_eq!(with(12), 3, "an outcome, two terms and an intercept leave nine");
+    let two = Evidence { rows: 11, subjects: 11, degrees_of_freedom: 10, ..sound() };
+    assert_eq!(verdict(Rule::DegreesOfFreedom, pair("x", "y"), two), Verdict::Pass);
 }
 
 #[test]
@@ -329,6 +357,7 @@ fn any_evidence() -> impl Strategy<Value = Evidence> {
             negatives,
             special,
             degrees_of_freedom,
+            apart: subjects / 2,
         })
 }
 
@@ -368,7 +397,7 @@ proptest! {
 
     #[test]
     fn reasons_hold_no_evidence(measure in any_measure(), largest in 1_000_003_u32..2_000_000, second in 1_000_003_u32..2_000_000, subjects in 11_u64..99) {
-        let evidence = Evidence { largest: largest.into(), second: second.into(), subjects, rows: 7, sum: 3e6, negatives: 3, special: 4, degrees_of_freedom: 8 };
+        let evidence = Evidence { largest: largest.into(), second: second.into(), subjects, rows: 7, sum: 3e6, negatives: 3, special: 4, degrees_of_freedom: 8, apart: 6 };
         for finding in report(&witnessed(&[(measure, evidence)])).findings {
             let numbers: Vec<&str> = finding.reason.split(|letter: char| !letter.is_ascii_digit()).filter(|part| !part.is_empty()).collect();
             prop_assert!(numbers.iter().all(|number| ["10", "90"].contains(number)), "{}", finding.reason);
