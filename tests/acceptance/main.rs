@@ -11,3 +11,4 @@ mod federation;
 mod forged;
 mod pipeline;
 mod refusals;
+mod rounds;

@@ -14,6 +14,9 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
 
+pub(crate) const COHORT: &[u8] = include_bytes!("../../components/prebuilt/cohort.wasm");
+pub(crate) const REGRESSION: &[u8] = include_bytes!("../../components/prebuilt/regression.wasm");
+pub(crate) const SURVIVAL: &[u8] = include_bytes!("../../components/prebuilt/survival.wasm");
 pub(crate) const SQL: &[u8] = include_bytes!("../../components/prebuilt/sql.wasm");
 pub(crate) const STATISTICS: &[u8] = include_bytes!("../../components/prebuilt/statistics.wasm");
 
@@ -136,6 +139,16 @@ impl Bench {
             progress: None,
         };
         run(&self.engine, task).await
+    }
+
+    /// The one witnessed table that a component makes of the people.
+    pub(crate) async fn made(&self, wasm: &[u8], output: &str, parameters: &[(&str, &str)]) -> WitnessedTable {
+        let outputs = self.run(wasm, &["omop"], parameters, &[output]).await;
+        let mut outputs = outputs.unwrap_or_else(|failure| panic!("{}", said(&failure))).outputs;
+        match outputs.pop().map(|output| output.content) {
+            Some(Content::Witnessed(table)) if outputs.is_empty() => table,
+            other => panic!("{output} is not one witnessed table: {other:?}"),
+        }
     }
 
     /// The table of one analysis.

@@ -41,7 +41,7 @@ async fn statistics_says_what_is_wrong() {
         (&[count], "the parameter `table` is missing: give `table`"),
         (
             &[table],
-            "the parameter `analysis` is missing: name one or more of count, mean, variance, pmcc, contingency, histogram",
+            "the parameter `analysis` is missing: name one or more of count, mean, variance, describe, pmcc, contingency, histogram, quantiles",
         ),
         (&[table, ("analysis", "median")], "there is no analysis `median`; known: count, mean, variance"),
         (&[table, count, ("by", "sex;drop")], "the parameter `by` has `sex;drop`, which is not a plain name"),

@@ -3,10 +3,11 @@
 //! | task | columns of the SELECT | what the researcher's program makes of their moments |
 //! |---|---|---|
 //! | linear, or a first round | `y`, `x1` … | Σ x x', Σ x y about their means |
-//! | a later round | `y`, `l`, `u0` …, `z` | Σ w x x' and Σ x (y − μ), the information and the gradient |
+//! | a later round | `y`, `x1` …, `l`, `u0` …, `z` | Σ w x x' and Σ x (y − μ), the information and the gradient |
 //!
 //! In a later round x is centred and scaled, η = b·x, μ the inverse link of η, w its derivative; u = √w x (u0 = √w), z = (y − μ) / √w, and l a
-//! row's log-likelihood. Every figure is one number of a row, so the host can witness its sums.
+//! row's log-likelihood. Every figure is one number of a row, so the host can witness its sums. The means of y and x stand in every round, so that
+//! the rules see in every review how many a level of a factor tells apart.
 
 use crate::request::{Family, Request, State};
 use guest::bindings::quintes::analysis::witness::Measure;
@@ -85,6 +86,7 @@ fn weighted(family: Family, outcome: &str, terms: &[String], state: &State) -> (
     let mut columns = vec![format!("{outcome} AS y"), format!("{likelihood} AS l"), format!("{root} AS u0")];
     let mut names = vec!["u0".to_owned()];
     for (place, term) in terms.iter().enumerate() {
+        columns.push(format!("{term} AS x{}", place + 1));
         let name = format!("u{}", place + 1);
         let (centre, scale) = (literal(centre[place]), literal(scale[place]));
         columns.push(format!("({term} - {centre}) / {scale} * ({root}) AS {name}"));
@@ -93,8 +95,9 @@ fn weighted(family: Family, outcome: &str, terms: &[String], state: &State) -> (
     columns.push(format!("{residual} AS z"));
     names.push("z".to_owned());
     let mut measures = Vec::new();
-    for name in ["y", "l"] {
-        measures.extend([Measure::CountOf(name.into()), Measure::Mean(name.into())]);
+    let seen = (1..=terms.len()).map(|place| format!("x{place}"));
+    for name in ["y".to_owned(), "l".to_owned()].into_iter().chain(seen) {
+        measures.extend([Measure::CountOf(name.clone()), Measure::Mean(name)]);
     }
     measures.extend(moments(&names));
     (columns, measures)
@@ -167,11 +170,11 @@ mod tests {
         assert_eq!(
             question.relation,
             format!(
-                "SELECT person_id, {y} AS y, {y} * {eta} - exp({eta}) AS l, exp(0.5 * {eta}) AS u0, \
+                "SELECT person_id, {y} AS y, {y} * {eta} - exp({eta}) AS l, exp(0.5 * {eta}) AS u0, {x} AS x1, \
                  ({x} - 50.0) / 10.0 * (exp(0.5 * {eta})) AS u1, \
                  {y} * exp((-0.5) * {eta}) - exp(0.5 * {eta}) AS z FROM t WHERE ill IS NOT NULL AND age IS NOT NULL"
             )
         );
-        assert_eq!(question.measures.len(), 4 + 9 + 3);
+        assert_eq!(question.measures.len(), 6 + 9 + 3);
     }
 }
