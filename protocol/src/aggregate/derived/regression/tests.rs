@@ -115,9 +115,18 @@ fn rows(derived: &Derived, name: &str) -> Vec<f64> {
 }
 
 fn close(found: &[f64], expected: &[f64]) {
+    near(found, expected, 1e-9);
+}
+
+/// Standard errors are those of the last step's beginning.
+fn nearly(found: &[f64], expected: &[f64]) {
+    near(found, expected, 1e-7);
+}
+
+fn near(found: &[f64], expected: &[f64], tolerance: f64) {
     assert_eq!(found.len(), expected.len());
     for (found, expected) in found.iter().zip(expected) {
-        assert!((found / expected - 1.0).abs() < 1e-9, "{found} is not {expected}");
+        assert!((found / expected - 1.0).abs() < tolerance, "{found} is not {expected}");
     }
 }
 
@@ -166,7 +175,7 @@ fn a_logistic_model_comes_to_statsmodels_estimates_in_rounds() {
         &rows(&tables[0], "coefficient"),
         &[-13.021_346_858_115_704, 2.826_112_594_889_323_8, 0.095_157_661_317_909_54, 2.378_687_655_093_355_3],
     );
-    close(
+    nearly(
         &rows(&tables[0], "se"),
         &[4.931_324_213_602_659, 1.262_941_075_629_058_7, 0.141_554_205_673_695_95, 1.064_564_254_497_128_3],
     );
@@ -181,7 +190,7 @@ fn a_poisson_model_comes_to_statsmodels_estimates_in_rounds() {
         &rows(&tables[0], "coefficient"),
         &[2.619_184_868_176_015_7, 0.144_993_781_577_126_95, 0.033_432_317_029_810_36],
     );
-    close(&rows(&tables[0], "se"), &[0.260_907_689_250_57, 0.081_862_085_475_496_59, 0.076_015_351_555_580_47]);
+    nearly(&rows(&tables[0], "se"), &[0.260_907_689_250_57, 0.081_862_085_475_496_59, 0.076_015_351_555_580_47]);
     close(&rows(&tables[1], "lr_chi_squared"), &[3.406_171_495_272_218_4]);
 }
 
