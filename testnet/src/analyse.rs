@@ -15,7 +15,7 @@ use protocol::disclosure::table::{Cell, Table};
 use protocol::wire::id::Digest;
 use sandbox::database::Database;
 use sandbox::database::datafusion::{DataFusionDatabase, Options};
-use sandbox::engine::{Engine, Metering};
+use sandbox::engine::Engine;
 use sandbox::limits::Limits;
 use sandbox::output::DeclaredOutput;
 use sandbox::run::run as run_component;
@@ -65,7 +65,7 @@ pub fn run(args: &Args) -> anyhow::Result<bool> {
     let plan: Plan = serde_json::from_str(&text).context("the plan is not what it should be")?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let answers = runtime.block_on(async {
-        let mut bench = Bench { engine: Engine::new(Metering::Epochs)?, open: BTreeMap::new() };
+        let mut bench = Bench { engine: crate::bench::engine().await?, open: BTreeMap::new() };
         let mut answers = serde_json::Map::new();
         for task in &plan.tasks {
             let folders = plan
@@ -133,9 +133,11 @@ impl Bench {
         let built = catalogue::named(&task.component).ok_or_else(|| anyhow!("no component {}", task.component))?;
         let component = match self.engine.remembered(&built.digest().0) {
             Some(component) => component,
-            None => self.engine.compile(built.bytes)?,
+            None => self.engine.compile(built.bytes).await?,
         };
         let database = self.database(folder).await?;
+        let limits = Limits::default();
+        let session = database.begin(limits.session()).await.map_err(|error| anyhow!(error.for_reviewer()))?;
         let (_cancel, cancel) = watch::channel(false);
         let declared = task.outputs.iter();
         let outputs = run_component(
@@ -146,8 +148,8 @@ impl Bench {
                 outputs: declared
                     .map(|name| DeclaredOutput { name: name.clone(), media_type: "text/csv".to_owned() })
                     .collect(),
-                handles: BTreeMap::from([("data".to_owned(), database)]),
-                limits: Limits::default(),
+                handles: BTreeMap::from([("data".to_owned(), session)]),
+                limits,
                 cancel,
                 progress: None,
             },

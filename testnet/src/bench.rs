@@ -17,6 +17,14 @@ use crate::narrate::{Narrator, Voice};
 use serde::Serialize;
 use std::time::Duration;
 
+/// An engine whose workers are this program, on whatever this kernel gives; nothing is kept on disk.
+///
+/// # Errors
+/// When no worker starts.
+pub(crate) async fn engine() -> anyhow::Result<sandbox::engine::Engine> {
+    warm::engine(None).await
+}
+
 /// Which benchmark.
 #[derive(Debug, clap::Args)]
 pub struct Args {
