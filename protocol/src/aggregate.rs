@@ -1,7 +1,7 @@
 //! Released outputs of several TREs become one result, and it stays visible who contributed, who declined and who is missing.
 //!
 //! [`aggregate`](aggregate()) merges; [`check`] tells what the result would say about a single TRE; [`blank`] gives the form that may be final;
-//! [`derive`] works out what follows from that form: tests, intervals, models, curves.
+//! [`derive`](fn@derive) works out what follows from that form: tests, intervals, models, curves.
 
 pub use crate::aggregate::blank::blank;
 pub use crate::aggregate::check::{Finding, Rule, check, is_final};

@@ -135,9 +135,9 @@ impl Bench {
             Some(component) => component,
             None => self.engine.compile(built.bytes).await?,
         };
-        let database = self.database(folder).await?;
         let limits = Limits::default();
-        let session = database.begin(limits.session()).await.map_err(|error| anyhow!(error.for_reviewer()))?;
+        let begun = self.database(folder).await?.begin(limits.session()).await;
+        let session = begun.map_err(|error| anyhow!("no snapshot: {}", error.for_reviewer()))?;
         let (_cancel, cancel) = watch::channel(false);
         let declared = task.outputs.iter();
         let outputs = run_component(

@@ -218,6 +218,23 @@ def cohort(where, answer, _, sets, begin, end, ages, year):
         same(f"{where} {key}", "subjects", rows[key]["subjects"], int(n))
 
 
+def blanked(where, answer):
+    """What follows from an aggregate that is not final is not there, or what it is in the whole one: nothing blank is told again."""
+    if answer["final"]:
+        return
+    missing = 0
+    for name, whole in answer["derived"].items():
+        shown = answer["shown"].get(name, {"rows": []})["rows"]
+        missing += len(whole["rows"]) - len(shown)
+        for row in shown:
+            empty = [figure for figure, value in row.items() if value is None]
+            missing += len(empty)
+            if not any(all(row[figure] == other[figure] for figure in row if figure not in empty) for other in whole["rows"]):
+                wrong.append(f"{where} {name}: {row} is not in the whole aggregate")
+    if answer["derived"] and missing == 0:
+        wrong.append(f"{where}: the aggregate is not final, and everything follows from it all the same")
+
+
 def tasks():
     """Data set, component, outputs, parameters; how the answer is checked."""
 
@@ -295,6 +312,7 @@ def main():
             if said["tier"] != "witnessed":
                 wrong.append(f"{name} {output}: tier {said['tier']}")
         check(name, answers[name], data, **arguments)
+        blanked(name, answers[name])
     for analysis, error in worst.items():
         print(f"{analysis}: the largest relative error is {error:.1e}" if "bins" not in analysis else f"{analysis}: at most {error:.2f}")
     most = max(answer["rounds"] for answer in answers.values())
