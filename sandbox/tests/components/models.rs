@@ -29,7 +29,7 @@ fn count(number: usize) -> f64 {
 }
 
 const MODEL: [(&str, &str); 3] =
-    [("table", "person"), ("outcome", "weight"), ("predictors", "age,smoker[never|former|daily]")];
+    [("table", "person"), ("outcome", "height"), ("predictors", "age,smoker[never|former|daily]")];
 
 #[tokio::test]
 async fn a_model_is_made_of_moments_and_a_level_that_is_told_apart_is_known() {
@@ -38,7 +38,7 @@ async fn a_model_is_made_of_moments_and_a_level_that_is_told_apart_is_known() {
     let chosen: Vec<(f64, f64, f64)> = people()
         .iter()
         .filter_map(|p| {
-            Some((p.weight?, f64::from(i32::try_from(p.age).unwrap()), f64::from(u8::from(p.smoker == "former"))))
+            Some((p.height?, f64::from(i32::try_from(p.age).unwrap()), f64::from(u8::from(p.smoker == "former"))))
         })
         .collect();
     let n = count(chosen.len());
@@ -99,7 +99,7 @@ async fn who_leaves_is_counted_over_the_grid() {
     let parameters = [
         ("table", "person"),
         ("time", "age"),
-        ("event", "smoker[daily]"),
+        ("event", "smoker[former]"),
         ("width", "20"),
         ("until", "60"),
         ("by", "sex"),
@@ -114,7 +114,7 @@ async fn who_leaves_is_counted_over_the_grid() {
         let there: Vec<_> =
             there.iter().filter(|p| p.age >= 0 && p.sex == sex && (end(p.age) - time).abs() < 0.5).collect();
         close(number(&table, row, "n_event"), count(there.len()));
-        let events = there.iter().filter(|p| p.smoker == "daily" && p.age <= 60).count();
+        let events = there.iter().filter(|p| p.smoker == "former" && p.age <= 60).count();
         close(number(&table, row, "sum_event"), count(events));
     }
 }
@@ -129,7 +129,7 @@ async fn what_is_wrong_with_the_data_is_said() {
         (REGRESSION, "regression", with(("table", "people")), "there is no table `people` here; known: "),
         (REGRESSION, "regression", with(("outcome", "sex")), "the column `sex` is not numeric: name the levels"),
         (REGRESSION, "regression", with(("predictors", "bmi")), "the table `person` has no column `bmi`; known: "),
-        (REGRESSION, "regression", with(("predictors", "age[a|b]")), "`a` is no level of the column `age`"),
+        (REGRESSION, "regression", with(("predictors", "age[a|b]")), "`b` is no level of the column `age`"),
         (
             REGRESSION,
             "regression",
@@ -139,7 +139,7 @@ async fn what_is_wrong_with_the_data_is_said() {
         (
             SURVIVAL,
             "survival",
-            vec![("table", "person"), ("time", "sex"), ("event", "smoker[daily]"), ("grid", "10")],
+            vec![("table", "person"), ("time", "sex"), ("event", "smoker[former]"), ("grid", "10")],
             "the column `sex` is not numeric",
         ),
         (COHORT, "cohort", vec![("conditions", "1")], "there is no table `condition_occurrence` here"),

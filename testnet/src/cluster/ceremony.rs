@@ -5,6 +5,7 @@ use super::program::Runner;
 use crate::fixture::omop::{self, Format};
 use crate::narrate::Show;
 use anyhow::{Context as _, anyhow};
+use node::catalogue;
 use std::fs;
 use std::net::TcpListener;
 use std::path::PathBuf;
@@ -14,11 +15,6 @@ const OFFICE: &str = "Federation Office";
 
 /// How the data of each TRE is written: tidy, as a Windows database exports, and as OHDSI's Athena packs.
 pub const FORMATS: [Format; 3] = [Format::Csv, Format::Windows, Format::Tabs];
-
-/// The component `statistics`, as it is shipped.
-const STATISTICS: &[u8] = include_bytes!("../../../sandbox/components/prebuilt/statistics.wasm");
-/// The component `sql`, as it is shipped.
-const SQL: &[u8] = include_bytes!("../../../sandbox/components/prebuilt/sql.wasm");
 
 /// What to found.
 #[derive(Clone, Copy, Debug)]
@@ -106,18 +102,10 @@ pub(super) async fn found(layout: &Layout, runner: &Runner) -> anyhow::Result<St
     let mut project: Vec<String> =
         ["project", "new", PROJECT, "--title", "Glycaemia and blood pressure"].map(ToOwned::to_owned).to_vec();
     project.extend(TRES.iter().flat_map(|(tre, ..)| ["--tre".to_owned(), (*tre).to_owned()]));
-    let component = |name: &str| format!("{name}=components/{name}.wasm");
-    let rest = [
-        "--dataset",
-        DATASET,
-        "--admin",
-        first_owner,
-        "--component",
-        &component("statistics"),
-        "--component",
-        &component("sql"),
-    ];
-    project.extend(rest.map(ToOwned::to_owned));
+    project.extend(["--dataset", DATASET, "--admin", first_owner].map(ToOwned::to_owned));
+    for shipped in catalogue::ALL {
+        project.extend(["--component".to_owned(), format!("{name}=components/{name}.wasm", name = shipped.name)]);
+    }
     project.extend(["--key".to_owned(), key(first_owner), "--yes".to_owned()]);
     must(runner, &project, Show::Lines(1)).await?;
     for (_, owner, _) in &TRES[1..] {
@@ -201,9 +189,9 @@ async fn accept_this_kernel(layout: &Layout, runner: &Runner) -> anyhow::Result<
 /// Writes the shipped components where a project can name them.
 fn components(layout: &Layout) -> anyhow::Result<()> {
     fs::create_dir_all(layout.components())?;
-    for (name, bytes) in [("statistics", STATISTICS), ("sql", SQL)] {
-        let path: PathBuf = layout.components().join(format!("{name}.wasm"));
-        fs::write(&path, bytes).with_context(|| format!("`{}` cannot be written", path.display()))?;
+    for shipped in catalogue::ALL {
+        let path: PathBuf = layout.components().join(format!("{}.wasm", shipped.name));
+        fs::write(&path, shipped.bytes).with_context(|| format!("`{}` cannot be written", path.display()))?;
     }
     Ok(())
 }

@@ -211,7 +211,11 @@ fn wrong_submissions(nodes: &Running) {
         "bob has no grant as a researcher of stroke at london",
     );
     let none = submit.replace("--component statistics", "--component python");
-    nodes.fails(&format!("{none} --project stroke --all-tres"), 1, "the program brings sql, statistics");
+    nodes.fails(
+        &format!("{none} --project stroke --all-tres"),
+        1,
+        "the program brings cohort, regression, sql, statistics, survival",
+    );
     let core = submit.replace("--component statistics", "--component @carol.pub");
     nodes.fails(&format!("{core} --project stroke --all-tres"), 1, "is no WebAssembly component");
     let nowhere = submit.replace('%', "@nowhere");
