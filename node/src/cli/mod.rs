@@ -12,6 +12,7 @@
 //! | `node_init`, `node_check`, `node_run` | `quintes node`: a node's folder, what is wrong with it, and running it |
 //! | `node_health` | `quintes node health`: how a running node is |
 //! | `catalogue` | `quintes catalogue`: datasets, their schemas, components |
+//! | `template` | `quintes new`: an analysis to begin with |
 //! | `trial` | `quintes try`: a component on its author's machine |
 //! | `link`, `tasks` | the way to a node; tasks as people follow them |
 //! | `submit`, `status`, `answer`, `cancel` | a task: handed over, followed, spoken about, called back |
@@ -50,6 +51,7 @@ mod standing;
 mod status;
 mod submit;
 mod tasks;
+mod template;
 mod trial;
 mod verify;
 mod words;
@@ -111,6 +113,8 @@ enum Command {
     Node(node::Args),
     /// Show what TREs say of their datasets, and which components a project allows.
     Catalogue(catalogue::Args),
+    /// Begin an analysis in your language: a whole example, and the commands that build it.
+    New(template::Args),
     /// Try a component on this machine, and see what a reviewer would see.
     Try(Box<trial::Args>),
     /// Submit a task to the TREs of a project.
@@ -149,6 +153,7 @@ impl Command {
             Self::Project(args) => project::run(args, speak),
             Self::Node(args) => node::run(args, speak),
             Self::Catalogue(args) => catalogue::run(&args, speak),
+            Self::New(args) => template::run(&args, speak),
             Self::Try(args) => trial::run(&args, speak),
             Self::Submit(args) => submit::run(&args, speak),
             Self::Status(args) => status::run(&args, speak),
