@@ -1,6 +1,6 @@
 //! Rows made up from names and types alone, so that an analysis can be tried where the data are not: the same for the same seed on every machine.
 //!
-//! Nothing here looks at data. What a column means is guessed from its name ([`role`]), values are drawn ([`draw`], [`column`]), keys join because
+//! Nothing here looks at data. What a column means is guessed from its name (`role`), values are drawn (`draw`, `column`), keys join because
 //! every table numbers its own rows and others refer to these numbers, and one Parquet file a table is what the embedded engine then opens.
 
 mod column;
