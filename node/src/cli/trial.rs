@@ -50,7 +50,8 @@ pub(crate) struct Args {
     /// A folder of your own CSV, TSV or Parquet files, one for each table.
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
-    /// Rows are made up for a schema: a file that `quintes catalogue --save` wrote, or TRE/DATASET of the federation folder.
+    /// Rows are made up for a schema: a file that `quintes catalogue --save` wrote (FILE#TRE/DATASET where it has several), or TRE/DATASET of
+    /// the federation folder.
     #[arg(long, value_name = "FILE|TRE/DATASET")]
     mock: Option<String>,
     /// How many rows each made-up table has, over as many persons.

@@ -133,6 +133,8 @@ fn made_up_rows_are_the_same_for_the_same_seed() {
     let first = csv(done(home, line));
     assert_eq!(first, csv(done(home, line)));
     assert_ne!(first, csv(done(home, &format!("{line} --seed 2"))));
+    assert_eq!(first, csv(done(home, &line.replace("omop.json", "omop.json#london/omop"))));
+    fails(home, &line.replace("omop.json", "omop.json#leeds/omop"), 1, "has no such dataset; it has london/omop");
     let rows = |said: Said| {
         let text = csv(said).as_str().unwrap().to_owned();
         text.lines().skip(1).map(|line| line.split(',').nth(1).unwrap().parse::<u64>().unwrap()).sum::<u64>()
