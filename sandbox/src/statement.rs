@@ -13,12 +13,14 @@ mod dialect;
 mod expression;
 mod function;
 mod grammar;
+mod names;
+mod print;
 mod query;
 mod witnessed;
 
-#[cfg(feature = "datafusion")]
+#[cfg(any(feature = "datafusion", feature = "sqlite"))]
 pub(crate) use function::is_allowed as is_allowed_function;
-#[cfg(feature = "datafusion")]
+#[cfg(any(feature = "datafusion", feature = "sqlite"))]
 pub(crate) use grammar::STACK_BYTES;
 use grammar::on_deep_stack;
 pub(crate) use grammar::parse;
@@ -44,14 +46,20 @@ pub const MAX_COLUMNS: usize = 256;
 #[derive(Clone, PartialEq, Eq)]
 pub struct Statement {
     sql: String,
+    engine_sql: String,
     parameters: usize,
     relations: Vec<String>,
 }
 
 impl Statement {
-    /// The printed syntax tree: what the engine runs and what the reviewer reads.
+    /// The printed syntax tree, in the researcher's names: what the reviewer reads. Admitting it again gives the same statement.
     pub fn sql(&self) -> &str {
         &self.sql
+    }
+
+    /// The same tree as the engine runs it: relations under their own, qualified names, columns quoted.
+    pub fn engine_sql(&self) -> &str {
+        &self.engine_sql
     }
 
     /// How many parameters it takes: `$1..$n`.
@@ -62,6 +70,14 @@ impl Statement {
     /// The granted relations that it touches, sorted, each once.
     pub fn relations(&self) -> &[String] {
         &self.relations
+    }
+}
+
+#[cfg(all(test, feature = "sqlite", feature = "postgres"))]
+impl Statement {
+    /// What no parser has looked at, to ask an engine what it denies by itself.
+    pub(crate) fn unchecked(sql: &str) -> Self {
+        Self { sql: sql.to_owned(), engine_sql: sql.to_owned(), parameters: 0, relations: Vec::new() }
     }
 }
 
@@ -138,8 +154,12 @@ fn checked(
         .filter(|again| *again == tree && again.to_string() == printed)
         .ok_or_else(|| denied("a form that does not print as it was read"))?;
     let seen = query::check(&again, dialect, relations)?;
-    let statement =
-        Statement { sql: printed, parameters: seen.parameters, relations: seen.relations.into_iter().collect() };
+    let statement = Statement {
+        engine_sql: print::for_engine(&again, dialect, relations)?,
+        sql: printed,
+        parameters: seen.parameters,
+        relations: seen.relations.into_iter().collect(),
+    };
     Ok((statement, again))
 }
 

@@ -35,6 +35,7 @@ async fn a_large_file_streams_in_its_order_with_bounded_memory() {
         tables: vec![table.into()],
         subject: None,
         memory_bytes: 8 * 1024 * 1024,
+        ..Options::default()
     };
     assert_eq!(
         read(&DataFusionDatabase::open(options("small")).expect("it opens"), "select id, id + 1 as next from small")

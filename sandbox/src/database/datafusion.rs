@@ -9,8 +9,9 @@
 //!
 //! One partition and one file at a time: the order of rows and the last digits of a float's sum are then the same in every run.
 
-use super::{Database, DatabaseError, Relation, Rows, Session};
-use crate::statement::{Dialect, MAX_TEXT, Statement};
+use super::query::{self, QueryError};
+use super::{Database, DatabaseError, Relation, Rows, Session, Unsafe, fault};
+use crate::statement::{Dialect, Statement};
 use crate::value::{ColumnInfo, Value};
 use futures::FutureExt;
 use futures::future::BoxFuture;
@@ -40,6 +41,8 @@ pub struct Options {
     pub subject: Option<String>,
     /// What all running queries may hold together, in bytes. Nothing spills to disk.
     pub memory_bytes: usize,
+    /// Whether files are refused that everybody on this machine can read or write. A node always does.
+    pub refuse_open_files: bool,
 }
 
 impl Default for Options {
@@ -49,6 +52,7 @@ impl Default for Options {
             tables: Vec::new(),
             subject: Some("person_id".into()),
             memory_bytes: 512 * 1024 * 1024,
+            refuse_open_files: false,
         }
     }
 }
@@ -103,36 +107,12 @@ pub enum OpenError {
         /// What is wrong with it.
         source: FileError,
     },
+    /// Others on this machine can read a file, or write to it.
+    #[error(transparent)]
+    Unsafe(#[from] Unsafe),
     /// The engine could not be set up.
     #[error("the engine could not be set up")]
     Engine(#[source] Box<dyn std::error::Error + Send + Sync>),
-}
-
-/// Why a query was not run, beside what the engine itself says.
-#[derive(Debug, Error)]
-enum QueryError {
-    #[error("the query takes {expected} parameters and {given} were given")]
-    Parameters { expected: usize, given: usize },
-    #[error("a text or bytes parameter is longer than {MAX_TEXT} bytes")]
-    LongParameter,
-    #[error("a decimal parameter is not a number of at most 38 digits")]
-    Decimal,
-    #[error("the dataset's files changed since it was opened: restart the node")]
-    Changed,
-    #[error("the column \"{0}\" of the result has a type that is not supported: cast it")]
-    Type(String),
-    #[error("the engine stopped without an answer")]
-    Stopped,
-}
-
-impl QueryError {
-    fn invalid(self) -> DatabaseError {
-        DatabaseError::Invalid(Box::new(self))
-    }
-
-    fn failed(self) -> DatabaseError {
-        DatabaseError::Failed(Box::new(self))
-    }
 }
 
 /// A dataset of files, open for queries.
@@ -161,7 +141,12 @@ impl DataFusionDatabase {
         let mut relations = Vec::new();
         let mut fingerprints = files::Fingerprints::default();
         let mut snapshot = Sha256::new();
-        for source in files::find(&options.directory, &options.tables)? {
+        let sources = files::find(&options.directory, &options.tables)?;
+        if options.refuse_open_files {
+            let files = sources.iter().flat_map(|source| &source.files);
+            Unsafe::unless_none(files.filter_map(|file| fault::of_file(file)).collect())?;
+        }
+        for source in sources {
             let table = match source.form {
                 files::Form::Delimited => delimited::read(&source, &mut fingerprints)?,
                 files::Form::Parquet => columnar::read(&source, &mut fingerprints)?,
@@ -171,6 +156,7 @@ impl DataFusionDatabase {
                 subject: subject.clone().filter(|subject| table.columns.iter().any(|column| column.name == *subject)),
                 name: source.table,
                 columns: table.columns,
+                schema: None,
             });
         }
         fingerprints.hash_into(&options.directory, &mut snapshot);
@@ -219,10 +205,7 @@ impl Session for Opened {
         parameters: &'a [Value],
     ) -> BoxFuture<'a, Result<Box<dyn Rows>, DatabaseError>> {
         async move {
-            if statement.parameters() != parameters.len() {
-                let (expected, given) = (statement.parameters(), parameters.len());
-                return Err(QueryError::Parameters { expected, given }.invalid());
-            }
+            query::check_parameters(statement, parameters)?;
             let parameters = parameters.iter().map(rows::scalar).collect::<Result<Vec<_>, _>>()?;
             self.files.check()?;
             let running = self.session.query(statement, parameters).await?;

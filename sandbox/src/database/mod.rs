@@ -9,10 +9,24 @@ use std::sync::Arc;
 use std::time::Duration;
 use thiserror::Error;
 
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
+mod columns;
 #[cfg(feature = "datafusion")]
 pub mod datafusion;
 #[cfg(feature = "datafusion")]
 pub mod mock;
+pub mod fault;
+#[cfg(feature = "postgres")]
+pub mod postgres;
+mod query;
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
+mod running;
+#[cfg(feature = "sqlite")]
+pub mod sqlite;
+#[cfg(feature = "sqlite")]
+mod time;
+
+pub use fault::{Fault, Unsafe};
 
 /// A relation that the data owner granted.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,10 +37,12 @@ pub struct Relation {
     pub columns: Vec<ColumnInfo>,
     /// The column that names the subject (person) of a row; `None` for reference data such as a vocabulary.
     pub subject: Option<String>,
+    /// The schema in which the engine finds it; `None` where the engine knows granted relations alone.
+    pub schema: Option<String>,
 }
 
 /// Why an engine did not answer. The text is for the TRE's reviewer and never reaches the component.
-#[derive(Debug, Error)]
+#[derive(Error)]
 pub enum DatabaseError {
     /// The statement is not valid for this engine: syntax, an unknown column, a wrong type.
     #[error("the engine refused the query")]
@@ -34,6 +50,16 @@ pub enum DatabaseError {
     /// The engine failed while it ran the statement.
     #[error("the engine failed")]
     Failed(#[source] Box<dyn std::error::Error + Send + Sync>),
+}
+
+/// An engine's words may hold a cell: `Debug` names the kind alone.
+impl std::fmt::Debug for DatabaseError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Invalid(_) => "Invalid(..)",
+            Self::Failed(_) => "Failed(..)",
+        })
+    }
 }
 
 impl DatabaseError {
@@ -92,3 +118,7 @@ pub trait Rows: Send {
     /// The next batch as the engine produced it (never empty), or `None` at the end.
     fn next(&mut self) -> BoxFuture<'_, Result<Option<Batch>, DatabaseError>>;
 }
+
+#[cfg(all(test, feature = "sqlite", feature = "postgres"))]
+#[allow(clippy::unwrap_used, reason = "tests stop at the first surprise")]
+mod tests;

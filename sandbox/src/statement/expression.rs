@@ -4,8 +4,9 @@ use super::query::{Walk, folded, none, single};
 use super::{MAX_CONCATENATIONS, MAX_LIST, MAX_TEXT, StatementError, denied, function};
 use sqlparser::ast::{
     BinaryOperator, CaseWhen, CastKind, CeilFloorKind, DataType, DateTimeField, DuplicateTreatment, ExactNumberInfo,
-    Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentClause, FunctionArguments, Interval, TimezoneInfo,
-    TypedString, UnaryOperator, Value, ValueWithSpan, WindowFrame, WindowFrameBound, WindowSpec, WindowType,
+    Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentClause, FunctionArguments, Ident, Interval,
+    TimezoneInfo, TypedString, UnaryOperator, Value, ValueWithSpan, WindowFrame, WindowFrameBound, WindowSpec,
+    WindowType,
 };
 
 impl Walk<'_> {
@@ -24,9 +25,11 @@ impl Walk<'_> {
 
     fn form(&mut self, expression: &Expr) -> Result<(), StatementError> {
         match expression {
-            Expr::Identifier(_) => Ok(()),
-            Expr::CompoundIdentifier(parts) if parts.len() == 2 => Ok(()),
-            Expr::CompoundIdentifier(_) => Err(denied("a column with more than one qualifier")),
+            Expr::Identifier(column) => self.column(column),
+            Expr::CompoundIdentifier(parts) => match parts.as_slice() {
+                [_, column] => self.column(column),
+                _ => Err(denied("a column with more than one qualifier")),
+            },
             Expr::Nested(inner)
             | Expr::IsFalse(inner)
             | Expr::IsNotFalse(inner)
@@ -69,19 +72,24 @@ impl Walk<'_> {
                 self.expressions([&**expr, &**pattern])
             }
             Expr::Cast {
-                kind: CastKind::Cast | CastKind::TryCast | CastKind::DoubleColon,
+                kind: kind @ (CastKind::Cast | CastKind::TryCast | CastKind::DoubleColon),
                 expr,
                 data_type,
                 array: false,
                 format: None,
             } => {
+                if *kind == CastKind::TryCast && !self.dialect.has_try_cast() {
+                    return Err(denied("TRY_CAST: this engine has none"));
+                }
                 check_type(data_type)?;
+                self.dialect.check_type(data_type)?;
                 self.expression(expr)
             }
             Expr::TypedString(TypedString { data_type, value, uses_odbc_syntax: false })
                 if matches!(value.value, Value::SingleQuotedString(_)) =>
             {
                 check_type(data_type)?;
+                self.dialect.check_literal(data_type, value)?;
                 self.value(value)
             }
             Expr::Extract { field, syntax: _, expr } => {
@@ -131,6 +139,17 @@ impl Walk<'_> {
         }
     }
 
+    /// A column's name, where the engine could read another one as something that nobody granted.
+    pub(super) fn column(&self, column: &Ident) -> Result<(), StatementError> {
+        let name = folded(column);
+        if self.dialect.has_hidden_names() && !self.names.contains(&name) {
+            return Err(denied(format!(
+                "the name \"{name}\": no granted relation has such a column, and no AS names one"
+            )));
+        }
+        Ok(())
+    }
+
     fn operator(&mut self, operator: &BinaryOperator) -> Result<(), StatementError> {
         match operator {
             BinaryOperator::Plus
@@ -162,7 +181,7 @@ impl Walk<'_> {
     fn value(&mut self, value: &ValueWithSpan) -> Result<(), StatementError> {
         match &value.value {
             Value::Number(_, false) | Value::Boolean(_) | Value::Null => Ok(()),
-            Value::SingleQuotedString(text) if text.len() <= MAX_TEXT => Ok(()),
+            Value::SingleQuotedString(text) if text.len() <= MAX_TEXT => self.dialect.check_text(text),
             Value::SingleQuotedString(_) => Err(denied(format!("a text longer than {MAX_TEXT} bytes"))),
             Value::Placeholder(name) => {
                 let number = name
@@ -190,7 +209,9 @@ impl Walk<'_> {
         let FunctionArguments::List(list) = args else {
             return Err(denied("this form of call"));
         };
-        if matches!(list.duplicate_treatment, Some(DuplicateTreatment::Distinct)) && !function::reads_many_rows(&name) {
+        if matches!(list.duplicate_treatment, Some(DuplicateTreatment::Distinct))
+            && !function::reads_many_rows(self.dialect, &name)
+        {
             return Err(denied("DISTINCT in a function of one row"));
         }
         for argument in &list.args {

@@ -1,7 +1,7 @@
 //! Walks a query and denies every clause, table and set operation that is not known to be harmless.
 
 use super::grammar::too_deep;
-use super::{Dialect, MAX_COLUMNS, MAX_DEPTH, MAX_JOINS, MAX_PARAMETERS, StatementError, denied};
+use super::{Dialect, MAX_COLUMNS, MAX_DEPTH, MAX_JOINS, MAX_PARAMETERS, StatementError, denied, names};
 use crate::database::Relation;
 use sqlparser::ast::{
     Cte, Distinct, GroupByExpr, Ident, Join, JoinConstraint, JoinOperator, LimitClause, ObjectName, ObjectNamePart,
@@ -23,6 +23,7 @@ pub(super) struct Seen {
 pub(super) fn check(query: &Query, dialect: Dialect, relations: &[Relation]) -> Result<Seen, StatementError> {
     let mut walk = Walk {
         dialect,
+        names: names::columns(query, relations),
         granted: relations,
         common: Vec::new(),
         relations: BTreeSet::new(),
@@ -61,6 +62,8 @@ pub(super) fn single(name: &ObjectName) -> Option<&Ident> {
 /// A walk over a query's tree: where it is and what it has counted.
 pub(super) struct Walk<'a> {
     pub(super) dialect: Dialect,
+    /// Every name that a column can have in this query: of a granted relation, or given in it.
+    pub(super) names: BTreeSet<String>,
     granted: &'a [Relation],
     /// The names of the common table expressions in scope.
     common: Vec<String>,
@@ -300,8 +303,8 @@ impl Walk<'_> {
                 | JoinOperator::LeftAnti(constraint) => match constraint {
                     JoinConstraint::On(condition) => self.expression(condition)?,
                     JoinConstraint::Using(columns) => {
-                        if columns.iter().any(|column| single(column).is_none()) {
-                            return Err(denied("a qualified column in USING"));
+                        for column in columns {
+                            self.column(single(column).ok_or_else(|| denied("a qualified column in USING"))?)?;
                         }
                     }
                     JoinConstraint::None => {}

@@ -12,6 +12,7 @@ fn relation(name: &str, subject: Option<&str>, columns: &[(&str, ColumnType)]) -
             .map(|(name, ty)| ColumnInfo { name: (*name).into(), ty: *ty, nullable: true })
             .collect(),
         subject: subject.map(Into::into),
+        schema: None,
     }
 }
 

@@ -284,7 +284,7 @@ fn row_wise(expression: &Expr) -> Result<(), StatementError> {
         }
         Expr::Function(call) => {
             let name = single(&call.name).map(folded).ok_or_else(|| denied("a qualified function name"))?;
-            if function::reads_many_rows(&name)
+            if function::reads_many_rows_somewhere(&name)
                 || call.over.is_some()
                 || call.filter.is_some()
                 || !call.within_group.is_empty()

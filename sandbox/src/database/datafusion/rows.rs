@@ -3,7 +3,6 @@
 use super::files::Fingerprints;
 use super::session::Running;
 use super::{DatabaseError, QueryError, Rows};
-use crate::statement::MAX_TEXT;
 use crate::value::{Batch, Column, ColumnData, ColumnInfo, ColumnType, Value};
 use datafusion::arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
 use datafusion::arrow::buffer::NullBuffer;
@@ -13,9 +12,6 @@ use datafusion::arrow::error::ArrowError;
 use datafusion::common::ScalarValue;
 use futures::FutureExt;
 use futures::future::BoxFuture;
-
-/// The most digits of a decimal.
-const DECIMAL_DIGITS: usize = 38;
 
 /// Our type for one of the engine's; `None` when a component cannot have it.
 pub(super) fn column_type(data_type: &DataType) -> Option<ColumnType> {
@@ -186,28 +182,17 @@ pub(super) fn scalar(value: &Value) -> Result<ScalarValue, DatabaseError> {
         Value::Int64(value) => ScalarValue::Int64(Some(*value)),
         Value::Float64(value) => ScalarValue::Float64(Some(*value)),
         Value::Decimal(text) => decimal(text).ok_or_else(|| QueryError::Decimal.invalid())?,
-        Value::Text(text) if text.len() > MAX_TEXT => return Err(QueryError::LongParameter.invalid()),
         Value::Text(text) => ScalarValue::Utf8(Some(text.clone())),
-        Value::Bytes(bytes) if bytes.len() > MAX_TEXT => return Err(QueryError::LongParameter.invalid()),
         Value::Bytes(bytes) => ScalarValue::Binary(Some(bytes.clone())),
         Value::Date(days) => ScalarValue::Date32(Some(*days)),
         Value::Timestamp(micros) => ScalarValue::TimestampMicrosecond(Some(*micros), None),
     })
 }
 
-/// `-?digits[.digits]` with its own scale.
+/// `-?digits[.digits]` with its own scale; [`super::query::check_parameters`] has looked at its form.
 fn decimal(text: &str) -> Option<ScalarValue> {
-    let unsigned = text.strip_prefix('-').unwrap_or(text);
-    let (whole, fraction) = unsigned.split_once('.').unwrap_or((unsigned, ""));
-    let digits = format!("{whole}{fraction}");
-    let is_number = !whole.is_empty()
-        && (unsigned.len() == whole.len() || !fraction.is_empty())
-        && digits.bytes().all(|byte| byte.is_ascii_digit());
-    if !is_number || digits.len() > DECIMAL_DIGITS {
-        return None;
-    }
-    let magnitude = digits.parse::<i128>().ok()?;
-    let value = if unsigned.len() < text.len() { -magnitude } else { magnitude };
+    let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
+    let value = format!("{whole}{fraction}").parse::<i128>().ok()?;
     let scale = i8::try_from(fraction.len()).ok()?;
     Some(ScalarValue::Decimal128(Some(value), 38, scale))
 }

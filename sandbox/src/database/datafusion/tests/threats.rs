@@ -76,6 +76,7 @@ async fn threat_57_bombs_end_by_time_or_memory_and_the_dataset_stays_well() {
         tables: vec!["t".into()],
         subject: None,
         memory_bytes: 16 * 1024 * 1024,
+        ..Options::default()
     })
     .unwrap();
     let limit = Duration::from_millis(500);
