@@ -1,8 +1,10 @@
 //! A node's configuration: `node.toml`, strict about every field, with all defaults in one place and units in the names.
 
+mod dataset;
 mod notices;
 mod text;
 
+pub use dataset::{Dataset, Engine, Postgres, Source, tables_in};
 pub use notices::{Mail, MailAddress, NotReachable, Notices, Webhook};
 pub use text::{ConfigError, Place};
 
@@ -111,24 +113,6 @@ impl Default for Transparency {
     fn default() -> Self {
         Self { cosignatures: 1 }
     }
-}
-
-/// A dataset: a folder of CSV or Parquet files, one for each table.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Dataset {
-    /// Its name, as projects use it.
-    pub name: String,
-    /// The folder.
-    pub path: PathBuf,
-    /// The column that names the subject (person) of a row, for example `person_id`; tables without it are reference data.
-    pub subject: String,
-    /// The tables that tasks may read; any other file of the folder does not exist for them.
-    pub tables: Vec<String>,
-    /// Whether every member may know the names and types of its tables and columns. Nothing says more than a person has decided to say: a
-    /// table's name alone can tell what people here suffer from.
-    #[serde(default)]
-    pub publish_schema: bool,
 }
 
 /// What a task may use. Each field has a default, which [`Limits::default`] states.
@@ -261,7 +245,7 @@ impl Config {
         let paths = std::iter::once(&mut self.state)
             .chain(&mut self.federation)
             .chain(&mut self.door.socket)
-            .chain(self.datasets.iter_mut().map(|dataset| &mut dataset.path));
+            .chain(self.datasets.iter_mut().flat_map(Dataset::paths));
         for path in paths {
             *path = folder.join(&*path);
         }
@@ -306,52 +290,6 @@ impl Config {
             cosignatures: self.transparency.cosignatures,
         }
     }
-}
-
-impl Dataset {
-    /// The file of a table, or its folder of Parquet files: its name with `.csv`, `.tsv` or `.parquet`, upper or lower case.
-    ///
-    /// # Errors
-    /// When the folder cannot be read.
-    pub fn file_of(&self, table: &str) -> io::Result<Option<PathBuf>> {
-        Ok(self.files()?.into_iter().find(|(name, _)| name.eq_ignore_ascii_case(table)).map(|(_, path)| path))
-    }
-
-    /// Every table that the folder holds, in lower case, with its file; in the order of the names.
-    ///
-    /// # Errors
-    /// When the folder cannot be read.
-    pub fn files(&self) -> io::Result<Vec<(String, PathBuf)>> {
-        tables_in(&self.path)
-    }
-}
-
-/// Every table of a folder, in lower case, with its file; in the order of the names.
-///
-/// # Errors
-/// When the folder cannot be read.
-pub fn tables_in(folder: &Path) -> io::Result<Vec<(String, PathBuf)>> {
-    let mut tables = Vec::new();
-    for entry in fs::read_dir(folder)? {
-        let mut path = entry?.path();
-        let name = path.clone();
-        if path.is_dir() {
-            // A table in parts is a folder of Parquet files: its first part stands for it.
-            let mut parts: Vec<PathBuf> =
-                fs::read_dir(&path)?.map(|part| part.map(|part| part.path())).collect::<io::Result<_>>()?;
-            parts.retain(|part| part.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("parquet")));
-            let Some(first) = parts.into_iter().min() else { continue };
-            path = first;
-        }
-        let is_table = path.extension().and_then(|extension| extension.to_str()).is_some_and(|extension| {
-            ["csv", "tsv", "parquet"].iter().any(|known| extension.eq_ignore_ascii_case(known))
-        });
-        if let (true, Some(stem)) = (is_table, name.file_stem().and_then(|stem| stem.to_str())) {
-            tables.push((stem.to_ascii_lowercase(), path));
-        }
-    }
-    tables.sort();
-    Ok(tables)
 }
 
 #[cfg(test)]

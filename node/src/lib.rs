@@ -9,7 +9,7 @@
 //! | [`exchange`], [`network`] | other members: direct streams, gossip, admission |
 //! | [`door`], [`notices`] | people on this machine; telling people that something waits |
 //! | [`journal`], [`custody`], [`ledger`], [`store`], [`identity`] | what lies on disk: records, held outputs, who stood behind what left, blobs, keys |
-//! | [`config`], [`statements`] | `node.toml`; statement files |
+//! | [`config`], [`dataset`], [`statements`] | `node.toml`; the datasets that it names, opened; statement files |
 //! | [`catalogue`], [`schema`] | components that come with the program; what a dataset looks like |
 //! | [`cli`] | one verb a file |
 
@@ -18,6 +18,7 @@ pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod custody;
+pub mod dataset;
 pub mod door;
 pub mod driver;
 pub mod effects;

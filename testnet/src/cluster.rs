@@ -25,6 +25,7 @@ use anyhow::{Context as _, anyhow, bail};
 use node::door::Health;
 use std::collections::BTreeMap;
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::time::Duration;
 use tempfile::TempDir;
@@ -79,6 +80,8 @@ impl Cluster {
             (Folder::Temporary(made), _) => made.path().to_owned(),
             (Folder::Kept, path) => std::path::absolute(path.unwrap_or(Path::new(".")))?,
         };
+        // a node refuses data that everybody on this machine can read
+        fs::set_permissions(&root, fs::Permissions::from_mode(0o700))?;
         let layout = Layout::new(&root);
         let runner = Runner { program, folder: root, narrator };
         narrator.heading(&format!("data: three hospitals, seed {}: CSV, a Windows export, and tabs", plan.seed));

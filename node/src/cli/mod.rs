@@ -22,6 +22,7 @@
 //! | `regress` | `quintes regress`: a model that is fitted in rounds |
 //! | `standing` | `quintes standing`: what leaves without a person |
 //! | `audit` | `quintes audit`: a TRE's log, checked, recovered, compared |
+//! | `dataset` | `quintes dataset`: what a dataset exposes, and what makes it unsafe |
 //! | `completion` | `quintes completion`: for shells |
 
 mod aggregate;
@@ -30,6 +31,7 @@ mod audit;
 mod cancel;
 mod catalogue;
 mod completion;
+mod dataset;
 pub(crate) mod date;
 mod desk;
 mod fetch;
@@ -82,6 +84,7 @@ Examples:
   quintes project new stroke --title \"Stroke after discharge\" --tre london --dataset omop --admin bob --key bob
   quintes node init ./london --name london --kind tre --organisation \"Hospital A\"
   quintes node check --config ./london/node.toml
+  quintes dataset check --config ./london/node.toml
   quintes submit --component statistics --project stroke --all-tres --param table=person --param analysis=count --key bob --wait
   quintes review approve 3fa8 --reason \"counts over 10\" --key carol --node ./london
   quintes fetch 3fa8 --key bob --out stroke
@@ -117,6 +120,8 @@ enum Command {
     New(template::Args),
     /// Try a component on this machine, and see what a reviewer would see.
     Try(Box<trial::Args>),
+    /// Say what a dataset exposes, and what makes it unsafe.
+    Dataset(dataset::Args),
     /// Submit a task to the TREs of a project.
     Submit(Box<submit::Args>),
     /// Show tasks, and where each stands at every TRE.
@@ -155,6 +160,7 @@ impl Command {
             Self::Catalogue(args) => catalogue::run(&args, speak),
             Self::New(args) => template::run(&args, speak),
             Self::Try(args) => trial::run(&args, speak),
+            Self::Dataset(args) => dataset::run(&args, speak),
             Self::Submit(args) => submit::run(&args, speak),
             Self::Status(args) => status::run(&args, speak),
             Self::Answer(args) => answer::run(&args, speak),

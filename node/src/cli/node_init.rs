@@ -5,7 +5,7 @@ use crate::cli::key::write_request;
 use crate::cli::speak::Speak;
 use crate::cli::words;
 use crate::clock::now;
-use crate::config::{Config, NodeKind, tables_in};
+use crate::config::{Config, Engine, NodeKind, tables_in};
 use crate::identity::Identity;
 use anyhow::{Context as _, anyhow, bail};
 use keys::at_rest;
@@ -48,16 +48,40 @@ pub(crate) struct Args {
     /// Whom the node dials; ends with /p2p/ and the other's peer id.
     #[arg(long, value_name = "MULTIADDR")]
     dial: Vec<Multiaddr>,
-    /// The folder with the dataset's CSV or Parquet files, one for each table.
-    #[arg(long, value_name = "DIR", requires = "dataset")]
+    /// What holds the data.
+    #[arg(long, value_name = "ENGINE", default_value = "files", requires = "dataset")]
+    engine: Engine,
+    /// The folder with the dataset's CSV or Parquet files, one for each table; with --engine sqlite, the file.
+    #[arg(long, value_name = "PATH", requires = "dataset")]
     data: Option<PathBuf>,
     /// The dataset's name, as projects use it.
-    #[arg(long, value_name = "NAME", requires = "data")]
+    #[arg(long, value_name = "NAME")]
     dataset: Option<String>,
+    /// With --engine postgres: a host, which is spoken to over TLS, or the folder of a socket.
+    #[arg(long, value_name = "HOST|DIR", default_value = "/var/run/postgresql")]
+    host: String,
+    /// With --engine postgres: the port.
+    #[arg(long, default_value_t = 5_432)]
+    port: u16,
+    /// With --engine postgres: the database.
+    #[arg(long, value_name = "NAME", required_if_eq("engine", "postgres"))]
+    database: Option<String>,
+    /// With --engine postgres: the role, which may read the tables and nothing else.
+    #[arg(long, value_name = "ROLE", required_if_eq("engine", "postgres"))]
+    user: Option<String>,
+    /// With --engine postgres: the file that holds the role's password; not needed where the socket's peer is enough.
+    #[arg(long, value_name = "FILE")]
+    password_file: Option<PathBuf>,
+    /// With --engine postgres: the certificates (PEM) of the authorities that vouch for the host.
+    #[arg(long, value_name = "FILE")]
+    ca_file: Option<PathBuf>,
+    /// With --engine postgres: the schema of the tables.
+    #[arg(long, value_name = "NAME", default_value = "public")]
+    schema: String,
     /// The column that names the person of a row.
     #[arg(long, value_name = "COLUMN", default_value = "person_id")]
     subject: String,
-    /// The tables that tasks may read: names with commas, or `auto` for every file that is in the folder now.
+    /// The tables that tasks may read: names with commas, or `auto` for every file that is in the folder now (--engine files alone).
     #[arg(long, value_name = "auto|TABLE,…", default_value = "auto", value_delimiter = ',')]
     tables: Vec<String>,
     /// Let every member know the names and types of the tables and columns, for `quintes catalogue`; never a row, never how many there are.
@@ -151,7 +175,19 @@ fn make(args: &Args, folder: &Path, network: &NetworkId, tables: &[String]) -> a
 
 /// The tables to be granted, as they are called in the folder.
 fn tables(args: &Args) -> anyhow::Result<Vec<String>> {
-    let Some(data) = &args.data else { return Ok(Vec::new()) };
+    if args.dataset.is_none() {
+        return Ok(Vec::new());
+    }
+    if args.engine != Engine::Files {
+        if args.tables == ["auto"] {
+            bail!("--engine {} needs the names of the tables; give --tables person,visit", args.engine.name());
+        }
+        if args.engine == Engine::Sqlite && args.data.is_none() {
+            bail!("--engine sqlite needs the database file; give --data FILE");
+        }
+        return Ok(args.tables.iter().map(|table| table.to_ascii_lowercase()).collect());
+    }
+    let data = args.data.as_ref().ok_or_else(|| anyhow!("a dataset of files needs its folder; give --data DIR"))?;
     let there = tables_in(data).with_context(|| {
         format!("cannot read the folder `{}`; give the folder of the CSV or Parquet files", data.display())
     })?;
@@ -242,21 +278,51 @@ data_owners = {owners}
 ",
             owners = list(args.data_owners.clone()),
         )?;
-        let (mark, name, folder) = match (&args.dataset, &args.data) {
-            (Some(name), Some(data)) => ("", quoted(name), path(data)?),
-            _ => ("# ", quoted("omop"), quoted("/srv/omop")),
+        let (mark, name) = args.dataset.as_ref().map_or(("# ", quoted("omop")), |name| ("", quoted(name)));
+        let place = match (args.engine, &args.data) {
+            (Engine::Files, None) => format!("# The folder.\n{mark}path = {}\n", quoted("/srv/omop")),
+            (Engine::Files, Some(data)) => format!("# The folder.\n{mark}path = {}\n", path(data)?),
+            (Engine::Sqlite, data) => {
+                format!("# The file.\npath = {}\n", path(data.as_deref().unwrap_or(Path::new("omop.db")))?)
+            }
+            (Engine::Postgres, _) => {
+                let file = |field: &str, what: &str, file: &Option<PathBuf>| -> anyhow::Result<String> {
+                    let (mark, file) = match file {
+                        Some(file) => ("", path(file)?),
+                        None => ("# ", quoted(&format!("/etc/quintes/{field}"))),
+                    };
+                    Ok(format!("# {what}\n{mark}{field} = {file}\n"))
+                };
+                let known = |text: &Option<String>| quoted(text.as_deref().unwrap_or_default());
+                format!(
+                    "# A host, which is spoken to over TLS, or the folder of a socket.\nhost = {}\nport = {}\ndatabase = {}\n\
+                     # A role that may read the tables and nothing else; `quintes dataset check` says what is too much.\nuser = {}\n{}{}\
+                     # The schema of the tables.\nschema = {}\n",
+                    quoted(&args.host),
+                    args.port,
+                    known(&args.database),
+                    known(&args.user),
+                    file(
+                        "password_file",
+                        "The role's password, one line in a file that only the node can read.",
+                        &args.password_file
+                    )?,
+                    file("ca_file", "Who vouches for the host: certificates in PEM form.", &args.ca_file)?,
+                    quoted(&args.schema),
+                )
+            }
         };
         let tables = if tables.is_empty() { vec!["person".to_owned()] } else { tables.to_vec() };
         write!(
             text,
             "
-# A dataset: a folder of CSV or Parquet files, one for each table. Repeat the block for a further one.
+# A dataset. Repeat the block for a further one; `quintes dataset check` says what it exposes and whether it is safe.
 {mark}[[dataset]]
 # Its name, as projects use it.
 {mark}name = {name}
-# The folder.
-{mark}path = {folder}
-# The column that names the person of a row; tables without it are reference data.
+# \"files\": a folder of CSV or Parquet files, one for each table; \"sqlite\": a file; \"postgres\": a server.
+{mark}engine = {engine}
+{place}# The column that names the person of a row; tables without it are reference data.
 {mark}subject = {subject}
 # The tables that tasks may read. A file that is not named here does not exist for them.
 {mark}tables = {tables}
@@ -264,6 +330,7 @@ data_owners = {owners}
 # (`quintes catalogue`, `quintes try --mock`). Rows, and how many there are, are never told. A name can tell something too: hence `false`.
 {mark}publish_schema = {publish}
 ",
+            engine = quoted(args.engine.name()),
             subject = quoted(&args.subject),
             tables = list(tables),
             publish = args.publish_schema,

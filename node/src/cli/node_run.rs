@@ -5,17 +5,15 @@ use crate::cli::speak::Speak;
 use crate::cli::worker_program;
 use crate::clock::now;
 use crate::config::Config;
+use crate::dataset;
 use crate::identity::Identity;
 use crate::service::{self, Settings};
 use crate::statements::{self, EXTENSION};
-use anyhow::{Context as _, bail};
-use sandbox::database::Database;
-use sandbox::database::datafusion::{DataFusionDatabase, Options};
+use anyhow::Context as _;
 use serde_json::json;
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 use tracing::level_filters::LevelFilter;
@@ -57,6 +55,8 @@ pub(crate) fn run(args: &Args, speak: &Speak) -> anyhow::Result<()> {
     }
     let identity = Identity::open(&config.state)
         .context("the node's keys cannot be used; see `quintes node check`, or make a node with `quintes node init`")?;
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().enable_all().build().context("the system gave no threads")?;
     let settings = Settings {
         name: config.name.clone(),
         tre: (!config.is_hub()).then(|| config.tre()),
@@ -67,15 +67,13 @@ pub(crate) fn run(args: &Args, speak: &Speak) -> anyhow::Result<()> {
         hub: config.is_hub(),
         door: config.door_socket(),
         statements: config.federation.as_deref().map(statements_in).transpose()?.unwrap_or_default(),
-        datasets: if config.is_hub() { BTreeMap::new() } else { datasets(&config)? },
+        datasets: if config.is_hub() { BTreeMap::new() } else { runtime.block_on(dataset::open_all(&config))? },
         published: config.published(),
         limits: config.limits.sandbox(),
         notices: config.notices.clone(),
         worker: worker_program().context("the system does not say which file this program is")?,
         accepted: config.confinement.accept_missing.clone(),
     };
-    let runtime =
-        tokio::runtime::Builder::new_multi_thread().enable_all().build().context("the system gave no threads")?;
     runtime.block_on(until_told(settings, identity, speak))
 }
 
@@ -139,22 +137,4 @@ fn statements_in(folder: &Path) -> anyhow::Result<Vec<Vec<u8>>> {
         }
     }
     Ok(found)
-}
-
-fn datasets(config: &Config) -> anyhow::Result<BTreeMap<String, Arc<dyn Database>>> {
-    let mut open: BTreeMap<String, Arc<dyn Database>> = BTreeMap::new();
-    for dataset in &config.datasets {
-        let options = Options {
-            directory: dataset.path.clone(),
-            tables: dataset.tables.clone(),
-            subject: Some(dataset.subject.clone()),
-            ..Options::default()
-        };
-        let database = DataFusionDatabase::open(options)
-            .with_context(|| format!("the dataset {} cannot be opened; see `quintes node check`", dataset.name))?;
-        if open.insert(dataset.name.clone(), Arc::new(database)).is_some() {
-            bail!("two datasets are called {}; rename one", dataset.name);
-        }
-    }
-    Ok(open)
 }

@@ -1,6 +1,6 @@
 //! Each mistake in a node.toml has its sentence, with the place and the nearest right word.
 
-use super::{Config, NodeKind};
+use super::{Config, Engine, NodeKind, Source};
 use std::fs;
 
 const NETWORK: &str = "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff";
@@ -37,10 +37,28 @@ fn each_field_reaches_what_it_is_for() {
     let tre = config.tre();
     assert!(tre.is_configured() && tre.datasets.contains("omop") && tre.data_owners.contains("bob"));
     assert_eq!((tre.waiting, tre.component_bytes), (3, 2 << 20));
-    assert_eq!(config.datasets[0].path, folder.path().join("data"));
+    assert_eq!(config.datasets[0].source, Source::Files { path: folder.path().join("data") });
     assert_eq!(config.door_socket(), folder.path().join("d/s"));
     assert_eq!(config.federation.unwrap().to_str(), Some("/f"));
     assert!(config.log.json);
+}
+
+const DATASET: &str = "[[dataset]]\nname = \"a\"\nsubject = \"c\"\ntables = [\"t\"]\n";
+
+#[test]
+fn each_engine_has_its_fields() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("node.toml");
+    let server = "engine = \"postgres\"\nhost = \"db.example.org\"\ndatabase = \"d\"\nuser = \"u\"\npassword_file = \"p\"\nca_file = \"/c\"\n";
+    let two = format!("{DATASET}engine = \"sqlite\"\npath = \"a.db\"\n{DATASET}{server}").replacen("\"a\"", "\"b\"", 1);
+    fs::write(&path, minimal() + &two).unwrap();
+    let datasets = Config::read(&path).unwrap().datasets;
+    assert_eq!((datasets[0].engine(), datasets[1].engine()), (Engine::Sqlite, Engine::Postgres));
+    assert_eq!(datasets[0].source, Source::Sqlite { path: folder.path().join("a.db") });
+    let Source::Postgres(server) = &datasets[1].source else { panic!("the second is a server") };
+    assert_eq!((server.port, server.schema.as_str()), (5_432, "public"));
+    assert_eq!(server.password_file.as_deref(), Some(folder.path().join("p").as_path()));
+    assert_eq!(server.ca_file.as_deref(), Some(std::path::Path::new("/c")));
 }
 
 #[test]
@@ -53,6 +71,18 @@ fn every_bad_configuration_says_where_and_what_to_do() {
         (minimal() + "zzzzzzzzzzzz = 1\n", "unknown field `zzzzzzzzzzzz` at line 6, column 1; remove it"),
         (minimal().replace("name = \"london\"\n", ""), "lacks the field `name`; add it"),
         (minimal() + "[[dataset]]\nname = \"a\"\npath = \"b\"\nsubject = \"c\"\n", "lacks the field `tables`"),
+        (minimal() + DATASET, "lacks the field `path`"),
+        (
+            minimal() + DATASET + "path = \"b\"\nhost = \"h\"\n",
+            "the field `host` means nothing with engine = \"files\"",
+        ),
+        (minimal() + DATASET + "engine = \"oracle\"\n", "unknown variant `oracle`"),
+        (
+            minimal() + DATASET + "engine = \"postgres\"\npath = \"b\"\n",
+            "the field `path` means nothing with engine = \"postgres\"",
+        ),
+        (minimal() + DATASET + "engine = \"postgres\"\nhost = \"h\"\nuser = \"u\"\n", "lacks the field `database`"),
+        (minimal() + DATASET + "engine = \"postgres\"\npassword = \"p\"\n", "unknown field `password`"),
         (minimal() + "listen = [\"nowhere\"]\n", "is wrong at line 6"),
         (minimal() + "listen = [\n", "is wrong at line"),
         (minimal() + "= 3\n", "is wrong at line 6, column 1"),

@@ -13,9 +13,9 @@ use thiserror::Error;
 mod columns;
 #[cfg(feature = "datafusion")]
 pub mod datafusion;
+pub mod fault;
 #[cfg(feature = "datafusion")]
 pub mod mock;
-pub mod fault;
 #[cfg(feature = "postgres")]
 pub mod postgres;
 mod query;

@@ -34,7 +34,7 @@ impl Memory {
             vec![column("g", ColumnType::Int64), column("x", ColumnType::Float64), column("y", ColumnType::Int64)];
         Self {
             batches: Arc::new((0..batches).map(batch).collect()),
-            relations: vec![Relation { name: "rows".to_owned(), columns, subject: None }],
+            relations: vec![Relation { name: "rows".to_owned(), columns, subject: None, schema: None }],
         }
     }
 

@@ -1,7 +1,7 @@
 //! The data's part of the check: datasets, their tables and the column that names persons.
 
 use crate::cli::node_check::{Findings, missing};
-use crate::config::{Config, Dataset, NodeKind};
+use crate::config::{Config, Dataset, NodeKind, Postgres, Source, tables_in};
 use std::fs::{self, File};
 use std::io::{self, BufRead as _, BufReader, Read as _};
 use std::path::Path;
@@ -40,7 +40,42 @@ pub(super) fn check(config: &Config, findings: &mut Findings) {
 }
 
 fn check_dataset(dataset: &Dataset, findings: &mut Findings) {
-    let path = &dataset.path;
+    match &dataset.source {
+        Source::Files { path } => check_files(dataset, path, findings),
+        Source::Sqlite { path } => match fs::metadata(path) {
+            Ok(found) if found.is_file() => {}
+            Ok(_) => findings.error("dataset.path", format!("`{}` is no file", path.display()), "give the SQLite file"),
+            Err(error) => missing("dataset.path", path, &error, "give the SQLite file", findings),
+        },
+        Source::Postgres(server) => check_server(server, findings),
+    }
+    if dataset.tables.is_empty() {
+        findings.error(
+            "dataset.tables",
+            format!("no table of {} is granted", dataset.name),
+            "name those that tasks may read",
+        );
+    }
+}
+
+/// What can be told without asking the server; `quintes dataset check` asks it.
+fn check_server(server: &Postgres, findings: &mut Findings) {
+    let files = [("dataset.password_file", &server.password_file), ("dataset.ca_file", &server.ca_file)];
+    for (field, file) in files {
+        if let Some((file, error)) = file.as_ref().and_then(|file| Some((file, File::open(file).err()?))) {
+            missing(field, file, &error, "write it, or correct the path", findings);
+        }
+    }
+    if !server.host.starts_with('/') && server.ca_file.is_none() {
+        findings.error(
+            "dataset.ca_file",
+            format!("`{}` is spoken to over TLS, and nobody is named who may vouch for it", server.host),
+            "name the file of its authorities' certificates",
+        );
+    }
+}
+
+fn check_files(dataset: &Dataset, path: &Path, findings: &mut Findings) {
     let files = match fs::metadata(path) {
         Ok(found) if !found.is_dir() => {
             return findings.error(
@@ -49,7 +84,7 @@ fn check_dataset(dataset: &Dataset, findings: &mut Findings) {
                 "give the folder of the tables",
             );
         }
-        Ok(_) => dataset.files(),
+        Ok(_) => tables_in(path),
         Err(error) => Err(error),
     };
     let files = match files {
@@ -61,13 +96,6 @@ fn check_dataset(dataset: &Dataset, findings: &mut Findings) {
             "dataset.path",
             format!("`{}` holds no .csv, .tsv or .parquet file", path.display()),
             "give the folder of the tables",
-        );
-    }
-    if dataset.tables.is_empty() {
-        findings.error(
-            "dataset.tables",
-            format!("no table of {} is granted", dataset.name),
-            "name those that tasks may read",
         );
     }
     let mut subject_seen = false;

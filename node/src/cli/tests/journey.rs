@@ -3,7 +3,7 @@
 use super::{Paper, Said, ceremony, files};
 use crate::cli::run_with;
 use crate::cli::speak::Speak;
-use crate::config::Config;
+use crate::config::{Config, Source};
 use crate::identity::Identity;
 use crate::network::Multiaddr;
 use crate::service::{self, Settings};
@@ -42,8 +42,9 @@ fn settings(home: &Path, name: &str, dial: Vec<Multiaddr>) -> (Settings, Identit
     let config = Config::read(&home.join(name).join("node.toml")).unwrap();
     let mut datasets: BTreeMap<String, Arc<dyn Database>> = BTreeMap::new();
     for dataset in &config.datasets {
+        let Source::Files { path } = &dataset.source else { panic!("the journey's data are files") };
         let options = Options {
-            directory: dataset.path.clone(),
+            directory: path.clone(),
             tables: dataset.tables.clone(),
             subject: Some(dataset.subject.clone()),
             ..Options::default()

@@ -1,0 +1,206 @@
+//! `[[dataset]]`: where the data lies, what it is called, and which of its tables tasks may read.
+
+use serde::Deserialize;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// What holds the data.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum Engine {
+    /// A folder of CSV, TSV or Parquet files, one for each table.
+    #[default]
+    Files,
+    /// A SQLite file.
+    Sqlite,
+    /// A PostgreSQL server.
+    Postgres,
+}
+
+impl Engine {
+    /// The word in node.toml.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Files => "files",
+            Self::Sqlite => "sqlite",
+            Self::Postgres => "postgres",
+        }
+    }
+}
+
+/// A dataset.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "Written")]
+pub struct Dataset {
+    /// Its name, as projects use it.
+    pub name: String,
+    /// Where it lies.
+    pub source: Source,
+    /// The column that names the subject (person) of a row, for example `person_id`; tables without it are reference data.
+    pub subject: String,
+    /// The tables that tasks may read; anything else does not exist for them.
+    pub tables: Vec<String>,
+    /// Whether every member may know the names and types of its tables and columns. Nothing says more than a person has decided to say: a
+    /// table's name alone can tell what people here suffer from.
+    pub publish_schema: bool,
+}
+
+/// Where a dataset lies.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// A folder of files.
+    Files {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// A SQLite file.
+    Sqlite {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A PostgreSQL server.
+    Postgres(Postgres),
+}
+
+/// A PostgreSQL server and how to be its client.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Postgres {
+    /// A host's name or address, over TLS, or the folder of a Unix socket.
+    pub host: String,
+    /// The port.
+    pub port: u16,
+    /// The database.
+    pub database: String,
+    /// The role.
+    pub user: String,
+    /// The file that holds the role's password; none where the socket's peer is enough.
+    pub password_file: Option<PathBuf>,
+    /// The certificates of the authorities for TLS.
+    pub ca_file: Option<PathBuf>,
+    /// The schema of the tables.
+    pub schema: String,
+}
+
+/// The table as it is written: every field of every engine.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Written {
+    name: String,
+    #[serde(default)]
+    engine: Engine,
+    path: Option<PathBuf>,
+    host: Option<String>,
+    port: Option<u16>,
+    database: Option<String>,
+    user: Option<String>,
+    password_file: Option<PathBuf>,
+    ca_file: Option<PathBuf>,
+    schema: Option<String>,
+    subject: String,
+    tables: Vec<String>,
+    #[serde(default)]
+    publish_schema: bool,
+}
+
+impl TryFrom<Written> for Dataset {
+    type Error = String;
+
+    fn try_from(written: Written) -> Result<Self, String> {
+        let Written {
+            name,
+            engine,
+            path,
+            host,
+            port,
+            database,
+            user,
+            password_file,
+            ca_file,
+            schema,
+            subject,
+            tables,
+            publish_schema,
+        } = written;
+        let of_a_server = [
+            ("host", host.is_some()),
+            ("port", port.is_some()),
+            ("database", database.is_some()),
+            ("user", user.is_some()),
+            ("password_file", password_file.is_some()),
+            ("ca_file", ca_file.is_some()),
+            ("schema", schema.is_some()),
+        ];
+        let stray = match engine {
+            Engine::Files | Engine::Sqlite => of_a_server.iter().find(|(_, given)| *given).map(|(field, _)| *field),
+            Engine::Postgres => path.as_ref().map(|_| "path"),
+        };
+        if let Some(field) = stray {
+            return Err(format!("the field `{field}` means nothing with engine = \"{}\"", engine.name()));
+        }
+        let missing = |field: &str| format!("missing field `{field}`");
+        let source = match engine {
+            Engine::Files => Source::Files { path: path.ok_or_else(|| missing("path"))? },
+            Engine::Sqlite => Source::Sqlite { path: path.ok_or_else(|| missing("path"))? },
+            Engine::Postgres => Source::Postgres(Postgres {
+                host: host.ok_or_else(|| missing("host"))?,
+                port: port.unwrap_or(5_432),
+                database: database.ok_or_else(|| missing("database"))?,
+                user: user.ok_or_else(|| missing("user"))?,
+                password_file,
+                ca_file,
+                schema: schema.unwrap_or_else(|| "public".to_owned()),
+            }),
+        };
+        Ok(Self { name, source, subject, tables, publish_schema })
+    }
+}
+
+impl Dataset {
+    /// What holds it.
+    #[must_use]
+    pub fn engine(&self) -> Engine {
+        match self.source {
+            Source::Files { .. } => Engine::Files,
+            Source::Sqlite { .. } => Engine::Sqlite,
+            Source::Postgres(_) => Engine::Postgres,
+        }
+    }
+
+    /// The paths that begin at the configuration's folder.
+    pub(super) fn paths(&mut self) -> Vec<&mut PathBuf> {
+        match &mut self.source {
+            Source::Files { path } | Source::Sqlite { path } => vec![path],
+            Source::Postgres(server) => server.password_file.iter_mut().chain(&mut server.ca_file).collect(),
+        }
+    }
+}
+
+/// Every table of a folder, in lower case, with its file; in the order of the names.
+///
+/// # Errors
+/// When the folder cannot be read.
+pub fn tables_in(folder: &Path) -> io::Result<Vec<(String, PathBuf)>> {
+    let mut tables = Vec::new();
+    for entry in fs::read_dir(folder)? {
+        let mut path = entry?.path();
+        let name = path.clone();
+        if path.is_dir() {
+            // A table in parts is a folder of Parquet files: its first part stands for it.
+            let mut parts: Vec<PathBuf> =
+                fs::read_dir(&path)?.map(|part| part.map(|part| part.path())).collect::<io::Result<_>>()?;
+            parts.retain(|part| part.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("parquet")));
+            let Some(first) = parts.into_iter().min() else { continue };
+            path = first;
+        }
+        let is_table = path.extension().and_then(|extension| extension.to_str()).is_some_and(|extension| {
+            ["csv", "tsv", "parquet"].iter().any(|known| extension.eq_ignore_ascii_case(known))
+        });
+        if let (true, Some(stem)) = (is_table, name.file_stem().and_then(|stem| stem.to_str())) {
+            tables.push((stem.to_ascii_lowercase(), path));
+        }
+    }
+    tables.sort();
+    Ok(tables)
+}
