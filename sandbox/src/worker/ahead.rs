@@ -72,7 +72,7 @@ impl Ahead {
 
     /// The component drops a result, with what was heard of it.
     pub(super) fn forget(&mut self, result: u32) {
-        self.heard.take_if(|(question, _)| question.0 == result);
+        drop(self.heard.take_if(|(question, _)| question.0 == result));
     }
 }
 
