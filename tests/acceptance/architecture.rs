@@ -92,7 +92,8 @@ fn unsafe_code_stands_in_one_function() {
     assert_eq!(workspace["workspace"]["lints"]["rust"][&format!("{word}_code")].as_str(), Some("deny"));
     let mut blocks = Vec::new();
     for (package, _) in STAIR {
-        for file in rust_files(&root().join(package)) {
+        // Components are no part of a node: they are compiled for another machine, with generated exports.
+        for file in rust_files(&root().join(package).join("src")) {
             let text = fs::read_to_string(&file).unwrap();
             let code = text.lines().filter(|line| !line.trim_start().starts_with("//"));
             let found = code.filter(|line| {
