@@ -2,16 +2,19 @@
 
 use crate::federation::{Federation, PATIENCE};
 use crate::forged::{USUAL, edit, now};
+use node::door::{Answer, Ask};
 use protocol::lifecycle::Phase;
+use protocol::record::Kind;
 use protocol::record::payload::DECADE;
 use protocol::record::project::{Egress, Project};
 use protocol::record::submission::TaskId;
 use protocol::safes::Refusal;
 use protocol::wire::id::{Digest, NetworkId};
+use protocol::wire::message::{Request, Response};
 use std::collections::BTreeSet;
 use std::fs;
 use std::time::Duration;
-use testnet::cluster::{Cluster, DATASET, HUB, PROJECT, RESEARCHER, Watch, until};
+use testnet::cluster::{Cluster, DATASET, HUB, PROJECT, RESEARCHER, TRES, Watch, until};
 
 /// A lifetime that ends while another task runs, in seconds.
 const LITTLE: u64 = 4;
@@ -197,6 +200,18 @@ async fn in_line(tre: &Watch, tasks: u64) {
 async fn what_is_forged_is_not_taken_and_changes_nothing() {
     let federation = Federation::started(60).await;
     let hub = federation.cluster.watch(HUB);
+    // What the TREs publish at their start has come.
+    let published = Request::Inventory { after: None, kinds: vec![Kind::Dataset] };
+    until(
+        PATIENCE,
+        || "the hub does not know what the TREs publish".to_owned(),
+        async || match hub.ask(&Ask::Member(published.clone())).await? {
+            Answer::Member(Response::Inventory { ids, .. }) => Ok((ids.len() == TRES.len()).then_some(())),
+            _ => Ok(None),
+        },
+    )
+    .await
+    .unwrap();
     let before = hub.health().await.unwrap().statements;
     let submission = federation.counting("tre-a");
     let good = federation.stamp(RESEARCHER, 9, USUAL).await;

@@ -137,7 +137,7 @@ fn make() -> (World, Vec<Sample>) {
 }
 
 /// What `north` publishes of its one dataset.
-pub(super) fn dataset() -> Dataset {
+pub(in crate::tests) fn dataset() -> Dataset {
     let column = |name: &str, ty, nullable| Column { name: name.to_owned(), ty, nullable };
     let concept = Relation {
         name: "concept".to_owned(),

@@ -1,5 +1,7 @@
 //! Statements with one fault each, under good signatures wherever the fault is not the signature.
 
+mod datasets;
+
 use super::super::world::{NOW, START, World, key, nowhere, other_commitment};
 use super::{InvalidVector, bytes, code, hex};
 use crate::ingress::receive;
@@ -7,7 +9,6 @@ use crate::record::attestation::{Attestation, Decision, ReportSummary};
 use crate::record::cancellation::Cancellation;
 use crate::record::checkpoint::{Checkpoint, Cosignature};
 use crate::record::comment::{Comment, Readers};
-use crate::record::dataset::Dataset;
 use crate::record::key_record::HolderKind;
 use crate::record::payload::DAY;
 use crate::record::recovery::Recovery;
@@ -458,49 +459,6 @@ fn signers(forge: &mut Forge) {
     forge.add("a root by neither an old nor a new root person", &forge.seal(Kind::Root, &claims, root, "ruth"));
 }
 
-/// The rules of what a TRE publishes of a dataset.
-fn datasets(forge: &mut Forge) {
-    let good = super::dataset();
-    forge.add("a person signs the schema of a dataset", &forge.sealed(&good, "olga", DAY));
-    forge.add("a hub signs the schema of a dataset", &forge.sealed(&good, "hub", DAY));
-    forge.add("a TRE signs the schema of another's dataset", &forge.sealed(&good, "south", DAY));
-    type Change = fn(&mut Dataset);
-    let faults: [(&str, Change); 12] = [
-        ("a dataset without a name", |one| one.name.clear()),
-        ("a dataset of version 0", |one| one.version = 0),
-        ("a schema in a dialect with a blank", |one| schema(one).dialect = "two words".to_owned()),
-        ("a schema with its relations in another order", |one| schema(one).relations.reverse()),
-        ("a schema with a relation twice", |one| {
-            let first = schema(one).relations[0].clone();
-            schema(one).relations.insert(0, first);
-        }),
-        ("a relation without a name", |one| schema(one).relations[0].name.clear()),
-        ("a relation with a name of 64 bytes", |one| schema(one).relations[0].name = "n".repeat(64)),
-        ("a relation without columns", |one| schema(one).relations[0].columns.clear()),
-        ("a relation with a column twice", |one| {
-            let first = schema(one).relations[0].columns[0].clone();
-            schema(one).relations[0].columns.push(first);
-        }),
-        ("a column without a name", |one| schema(one).relations[0].columns[0].name.clear()),
-        ("a column with a line break in its name", |one| schema(one).relations[0].columns[0].name = "a\nb".to_owned()),
-        ("a subject that is no column", |one| schema(one).relations[1].subject = Some("patient_id".to_owned())),
-    ];
-    for (fault, change) in faults {
-        let mut bad = good.clone();
-        change(&mut bad);
-        forge.add(fault, &forge.sealed(&bad, "north", DAY));
-    }
-    let mut other = codec::encode(&good).unwrap();
-    let at = other.windows(9).position(|window| window == b"timestamp").unwrap();
-    other[at..at + 9].copy_from_slice(b"timestomp");
-    let claims = Claims { issuer: "north".to_owned(), subject: good.subject(), ..Forge::claims() };
-    forge.add("a column of a type that does not exist", &forge.seal(Kind::Dataset, &claims, other, "north"));
-}
-
-fn schema(dataset: &mut Dataset) -> &mut crate::record::dataset::Schema {
-    dataset.schema.as_mut().expect("the dataset has one")
-}
-
 /// The rules of the kinds about logs, standing approvals and comments.
 fn rules(forge: &mut Forge) {
     fn seal<T: Payload>(forge: &Forge, payload: &T, by: &str, lifetime: u64) -> Vec<u8> {
@@ -538,7 +496,7 @@ fn rules(forge: &mut Forge) {
     forge.add("a standing approval for 91 days", &seal(forge, &approval, "olga", 91 * DAY));
     let unlimited = StandingApproval { per_day: 0, ..approval };
     forge.add("a standing approval for no task a day", &seal(forge, &unlimited, "olga", DAY));
-    datasets(forge);
+    datasets::faults(forge);
     let comment = Comment {
         task: StatementId::of(b"task"),
         tre: "north".to_owned(),
