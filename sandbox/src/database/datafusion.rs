@@ -234,4 +234,4 @@ enum Reading {
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "tests stop at the first surprise")]
-mod tests;
+pub(super) mod tests;

@@ -120,6 +120,8 @@ fn files_options(folder: &Path, tables: &[&str]) -> datafusion::Options {
 
 /// Every engine over the same tables.
 struct Engines {
+    #[cfg(feature = "datafusion")]
+    _threads: tokio::sync::RwLockReadGuard<'static, ()>,
     _folder: TempDir,
     all: Vec<Arc<dyn Database>>,
 }
@@ -139,7 +141,12 @@ impl Engines {
             Arc::new(SqliteDatabase::open(sqlite_options(&file, granted)).unwrap()),
             Arc::new(postgres.unwrap_or_else(|error| panic!("{error}: {:?}", std::error::Error::source(&error)))),
         ];
-        Self { _folder: folder, all }
+        Self {
+            #[cfg(feature = "datafusion")]
+            _threads: datafusion::tests::THREADS.read().await,
+            _folder: folder,
+            all,
+        }
     }
 
     fn of(&self, dialect: Dialect) -> &dyn Database {

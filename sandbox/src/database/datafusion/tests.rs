@@ -16,6 +16,9 @@ use std::path::Path;
 use std::sync::Arc;
 use tempfile::TempDir;
 
+/// Held by tests whose queries run on the engine's threads, and alone by the test that counts those threads.
+pub(in crate::database) static THREADS: tokio::sync::RwLock<()> = tokio::sync::RwLock::const_new(());
+
 /// How long a task may last.
 const MOST: Duration = Duration::from_secs(600);
 

@@ -25,7 +25,6 @@ async fn threats_49_to_57_every_engine_denies_hostile_statements_and_works_after
         "select \"no such column\" from person",
         "select person_id from person where person_id in (select oid from person)",
         "select p.person_id from person p join visit_occurrence v using (ctid)",
-        "select try_cast(sex as int) from person",
         "select age(born) from person",
         "select date('now')",
         "select strftime('%Y')",
@@ -51,6 +50,8 @@ async fn threats_49_to_57_every_engine_denies_hostile_statements_and_works_after
             // DataFusion has no such names, and refuses each of them itself
             assert!(denied || lines(&**database, sql, &[]).await.is_err(), "{dialect} {sql}");
         }
+        let try_cast = admit("select try_cast(sex as int) as n from person", dialect, relations);
+        assert_eq!(try_cast.is_ok(), dialect == Dialect::DataFusion, "{dialect}");
         assert_eq!(lines(&**database, "select count(*) as n from person", &[]).await.unwrap(), ["40"]);
     }
     for sql in [

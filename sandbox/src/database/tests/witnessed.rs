@@ -20,6 +20,19 @@ async fn tabulate(database: &dyn Database, relation: &str, question: Question) -
     tabulation.finish(witnessed.statement.sql().to_owned(), "omop".into())
 }
 
+/// For each figure, the subjects behind it; the order in which an engine gave them does not count.
+fn behind(table: &WitnessedTable) -> Vec<Vec<Vec<&Vec<u8>>>> {
+    let found = &table.contributors;
+    let at = |place: &u32| usize::try_from(*place).unwrap();
+    let set = |set: &Option<u32>| {
+        let places = set.iter().flat_map(|set| &found.sets[at(set)]);
+        let mut subjects: Vec<&Vec<u8>> = places.map(|place| &found.subjects[at(place)]).collect();
+        subjects.sort();
+        subjects
+    };
+    found.of.iter().map(|row| row.iter().map(set).collect()).collect()
+}
+
 #[tokio::test]
 async fn witnessed_figures_and_their_evidence_are_the_same_on_every_engine() {
     let engines = Engines::open("witness", &tables(), &["person", "visit_occurrence"]).await;
@@ -49,7 +62,7 @@ async fn witnessed_figures_and_their_evidence_are_the_same_on_every_engine() {
                     let dialect = database.dialect();
                     assert!(expected.rows == table.rows, "{dialect} {relation}: other figures");
                     assert!(expected.evidence == table.evidence, "{dialect} {relation}: other evidence");
-                    assert!(expected.contributors == table.contributors, "{dialect} {relation}: other contributors");
+                    assert!(behind(expected) == behind(&table), "{dialect} {relation}: other contributors");
                 }
             }
         }

@@ -66,6 +66,7 @@ async fn threat_39_an_engine_error_keeps_its_text_to_itself() {
 
 #[tokio::test]
 async fn threat_57_bombs_end_by_time_or_memory_and_the_dataset_stays_well() {
+    let _alone = THREADS.write().await;
     let mut csv = String::from("id,name\n");
     for i in 0..20_000 {
         writeln!(csv, "{i},name {i} aaaaaaaaaaaaaaaa").unwrap();
