@@ -5,10 +5,13 @@ use rusqlite::functions::{Context, FunctionFlags};
 use rusqlite::types::{Value, ValueRef};
 use rusqlite::{Connection, Result};
 
+/// A function of one number, by its name in SQL.
+type Numeric = (&'static str, fn(f64) -> f64);
+
 /// Registers them on a connection. They are deterministic, and harmless in a view.
 pub(super) fn register(connection: &Connection) -> Result<()> {
     let flags = FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_DETERMINISTIC | FunctionFlags::SQLITE_INNOCUOUS;
-    let numeric: [(&str, fn(f64) -> f64); 6] = [
+    let numeric: [Numeric; 6] = [
         ("ceil", f64::ceil),
         ("exp", f64::exp),
         ("floor", f64::floor),
