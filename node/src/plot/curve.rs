@@ -42,9 +42,11 @@ pub fn steps(curves: &[Curve], width: usize) -> Vec<String> {
     let last = last(curves);
     let mut lines = vec![vec![' '; room]; LINES + 1];
     for (curve, mark) in curves.iter().zip(MARKS.iter().cycle()) {
-        for column in 0..room {
+        let line_of = |column: usize| {
             let share = curve.at(last * small(column) / small(room - 1));
-            let line = (0..=LINES).find(|line| share * small(LINES) >= small(LINES - line) - 0.5).unwrap_or(LINES);
+            (0..=LINES).find(|line| share * small(LINES) >= small(LINES - line) - 0.5).unwrap_or(LINES)
+        };
+        for (column, line) in (0..room).map(line_of).enumerate() {
             lines[line][column] = *mark;
         }
     }
