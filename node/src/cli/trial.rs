@@ -55,10 +55,10 @@ pub(crate) struct Args {
     #[arg(long, value_name = "FILE|TRE/DATASET")]
     mock: Option<String>,
     /// How many rows each made-up table has, over as many persons.
-    #[arg(long, value_name = "N", default_value_t = 1_000, requires = "mock", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    #[arg(long, value_name = "N", default_value_t = 1_000, conflicts_with = "data", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     rows: u32,
     /// Another number makes up other rows.
-    #[arg(long, value_name = "S", default_value_t = 1, requires = "mock")]
+    #[arg(long, value_name = "S", default_value_t = 1, conflicts_with = "data")]
     seed: u64,
     /// The column of your files that names the person of a row.
     #[arg(long, value_name = "COLUMN", default_value = "person_id")]

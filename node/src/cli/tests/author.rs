@@ -105,7 +105,7 @@ fn a_trial_says_what_a_tre_would_refuse() {
         ),
         ("try --component sql --mock @nothing.json --param query=SELECT~1", 1, "there is no file"),
         ("try --component sql --param query=SELECT~1", 2, "<--data <DIR>|--mock <FILE|TRE/DATASET>>"),
-        ("try --component sql --data @own --rows 5 --param query=SELECT~1", 2, "--mock"),
+        ("try --component sql --data @own --rows 5 --param query=SELECT~1", 2, "cannot be used with"),
     ];
     for (line, code, words) in lines {
         fails(home, line, code, words);
