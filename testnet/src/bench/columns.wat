@@ -41,7 +41,7 @@
     (data (i32.const 128) "SELECT g, x, y FROM rows")
     ;; What a call brings lies from 4096 on; the next call begins there again.
     (global $free (export "free") (mut i32) (i32.const 4096))
-    (func (export "realloc") (param i32 i32 $align i32) (param $size i32) (result i32)
+    (func (export "realloc") (param i32) (param i32) (param $align i32) (param $size i32) (result i32)
       (local $at i32)
       (local.set $at (i32.and
         (i32.add (global.get $free) (i32.sub (local.get $align) (i32.const 1)))
