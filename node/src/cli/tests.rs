@@ -12,6 +12,7 @@ use std::sync::{Arc, Mutex};
 
 mod author;
 mod conversation;
+mod dataset;
 mod journey;
 mod refusals;
 mod witnessed;
