@@ -7,6 +7,7 @@ mod cli;
 mod confined;
 mod crash;
 mod egress;
+mod engines;
 mod federation;
 mod forged;
 mod pipeline;
