@@ -80,6 +80,7 @@ pub async fn open(dataset: &Dataset) -> Result<Arc<dyn Database>, OpenError> {
                 schema: server.schema,
                 tables,
                 subject,
+                most_cost: postgres::MOST_COST,
             };
             Ok(Arc::new(PostgresDatabase::open(options).await?))
         }

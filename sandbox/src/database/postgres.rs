@@ -9,6 +9,8 @@
 //! `pg_current_snapshot()`. Equal digests mean that the same transactions are seen, so equal rows. Unequal ones mean nothing: any transaction on the
 //! server, also one of another database, makes another snapshot. The order of rows is the server's own unless a query orders them.
 //!
+//! Before a statement runs the server's planner says what it would cost; above a ceiling it is refused.
+//!
 //! The server ends a transaction that the node forgot: `statement_timeout`, `idle_in_transaction_session_timeout` and
 //! `client_connection_check_interval` are set on every connection.
 
@@ -53,7 +55,13 @@ pub struct Options {
     pub tables: Vec<String>,
     /// The column that names the subject (person) of a row. A table without it is reference data.
     pub subject: Option<String>,
+    /// The most that the server's planner may estimate for a statement, in its own units (`EXPLAIN`: one is about a page that is read in order).
+    /// A dearer one is refused before it runs; a limit on time would end it later.
+    pub most_cost: f64,
 }
+
+/// What no honest question costs: a server that reads a page in 10 µs would be busy for about three hours.
+pub const MOST_COST: f64 = 1e9;
 
 impl Default for Options {
     fn default() -> Self {
@@ -67,6 +75,7 @@ impl Default for Options {
             schema: "public".into(),
             tables: Vec::new(),
             subject: Some("person_id".into()),
+            most_cost: MOST_COST,
         }
     }
 }
@@ -147,6 +156,7 @@ struct Opened {
     relations: Vec<Relation>,
     /// SHA-256 over what names the server, the database and the granted relations.
     identity: [u8; 32],
+    most_cost: f64,
 }
 
 /// Rows never reach a log, and neither does where they lie.
@@ -179,7 +189,7 @@ impl PostgresDatabase {
             return Err(OpenError::Subject(subject));
         }
         let identity = find::identity(&link.client, &relations).await.map_err(OpenError::Engine)?;
-        Ok(Self(Arc::new(Opened { server, relations, identity })))
+        Ok(Self(Arc::new(Opened { server, relations, identity, most_cost: options.most_cost })))
     }
 }
 

@@ -21,6 +21,10 @@ pub(super) enum QueryError {
     Changed,
     #[error("the column \"{0}\" of the result has a type that is not supported: cast it")]
     Type(String),
+    #[error(
+        "the server estimates that the query costs {estimate:e}, and {most:e} is the most that the operator lets a query cost: narrow it"
+    )]
+    Costly { estimate: f64, most: f64 },
     #[error("the engine stopped without an answer")]
     Stopped,
 }

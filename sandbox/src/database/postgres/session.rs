@@ -16,7 +16,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio_postgres::types::{ToSql, Type};
-use tokio_postgres::{Client, IsolationLevel};
+use tokio_postgres::{Client, IsolationLevel, Transaction};
 
 /// How many rows the server hands over before it is asked again.
 const ROWS_A_PART: i32 = 8_192;
@@ -129,7 +129,7 @@ async fn run(shared: Arc<Shared>, request: Request, mut ended: watch::Receiver<(
         () = wanted.closed() => false,
         _ = ended.changed() => false,
         () = tokio::time::sleep_until(shared.until.into()) => false,
-        () = answer(&mut link.client, &shared.snapshot, request) => true,
+        () = answer(&mut link.client, &shared, request) => true,
     };
     if !is_clean {
         shared.end(process).await;
@@ -167,17 +167,18 @@ async fn terminate(client: &Client, process: i32) -> Result<(), tokio_postgres::
 }
 
 /// Prepares a statement in the task's snapshot and hands over its rows.
-async fn answer(client: &mut Client, snapshot: &str, request: Request) {
+async fn answer(client: &mut Client, shared: &Shared, request: Request) {
     let Request { sql, parameters, started, batches } = request;
     let begun = async {
         let transaction = client.build_transaction().isolation_level(IsolationLevel::RepeatableRead).read_only(true);
         let transaction = transaction.start().await.map_err(failed)?;
-        let same = format!("SET TRANSACTION SNAPSHOT '{snapshot}'");
+        let same = format!("SET TRANSACTION SNAPSHOT '{}'", shared.snapshot);
         transaction.batch_execute(&same).await.map_err(failed)?;
-        let types: Vec<Type> = parameters.iter().map(Parameter::ty).collect();
-        let statement = transaction.prepare_typed(&sql, &types).await.map_err(refused)?;
+        let given: Vec<Type> = parameters.iter().map(Parameter::ty).collect();
+        let statement = transaction.prepare_typed(&sql, &given).await.map_err(refused)?;
         let (schema, types) = rows::schema(&statement)?;
         let parameters: Vec<&(dyn ToSql + Sync)> = parameters.iter().map(|one| one as &(dyn ToSql + Sync)).collect();
+        afford(&transaction, &sql, &given, &parameters, shared.opened.most_cost).await?;
         let portal = transaction.bind(&statement, &parameters).await.map_err(refused)?;
         Ok::<_, DatabaseError>((transaction, portal, schema, types))
     };
@@ -225,10 +226,44 @@ async fn answer(client: &mut Client, snapshot: &str, request: Request) {
     drop(batches.send(end.map(|()| None)).await);
 }
 
+/// Refuses a statement that the server's planner finds too dear, before it runs.
+async fn afford(
+    transaction: &Transaction<'_>,
+    sql: &str,
+    types: &[Type],
+    parameters: &[&(dyn ToSql + Sync)],
+    most: f64,
+) -> Result<(), DatabaseError> {
+    let explain = transaction.prepare_typed(&format!("EXPLAIN {sql}"), types).await.map_err(refused)?;
+    let plan = transaction.query(&explain, parameters).await.map_err(refused)?;
+    let first: &str = plan.first().map(|row| row.try_get(0)).transpose().map_err(failed)?.unwrap_or_default();
+    let estimate = total_cost(first).ok_or_else(|| QueryError::Stopped.failed())?;
+    if estimate <= most { Ok(()) } else { Err(QueryError::Costly { estimate, most }.invalid()) }
+}
+
+/// The total cost in the first line of a plan: `Aggregate  (cost=431.00..431.01 rows=1 width=8)`.
+fn total_cost(plan: &str) -> Option<f64> {
+    let (_, costs) = plan.rsplit_once("(cost=")?;
+    let (total, _) = costs.split_once("..")?.1.split_once(' ')?;
+    total.parse().ok()
+}
+
 /// What the server says before a row comes is about the query, unless it is about the server.
 fn refused(error: tokio_postgres::Error) -> DatabaseError {
     // SQLSTATE classes 22 (data exception), 42 (syntax error or access rule violation), 0A (not supported), 54 (limit exceeded)
     let is_the_query =
         error.code().is_some_and(|code| ["22", "42", "0A", "54"].iter().any(|class| code.code().starts_with(class)));
     if is_the_query { DatabaseError::Invalid(Box::new(error)) } else { failed(error) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::total_cost;
+
+    #[test]
+    fn the_total_cost_is_read_from_a_plan() {
+        assert_eq!(total_cost("Aggregate  (cost=431.00..431.01 rows=1 width=8)"), Some(431.01));
+        assert_eq!(total_cost("Seq Scan on \"(cost=1..2 x\"  (cost=0.00..155.00 rows=10000 width=4)"), Some(155.0));
+        assert_eq!(total_cost("Seq Scan on t"), None);
+    }
 }

@@ -283,6 +283,31 @@ async fn threat_57_bombs_end_in_time_on_sqlite_and_postgres_and_the_database_sta
 }
 
 #[tokio::test]
+async fn threat_57_a_query_that_the_planner_finds_too_dear_never_runs() {
+    let tables = tables();
+    let folder = tempfile::tempdir().unwrap();
+    let password = server().database("dear", &sql(&tables));
+    server().sql("dear", "ANALYZE");
+    let open = async |most_cost| {
+        let options = postgres_options(folder.path(), "dear", &password, &["visit_occurrence"]);
+        PostgresDatabase::open(postgres::Options { most_cost, ..options }).await.unwrap()
+    };
+    let v = "visit_occurrence";
+    let dear = format!("select count(*) as n from {v} a, {v} b, {v} c, {v} d, {v} e where a.cost > $1");
+    let cheap = "select count(*) as n from visit_occurrence where cost > $1";
+    let bound = [Value::Float64(-1.0)];
+    let database = open(postgres::MOST_COST).await;
+    // 10 billion pairs: no limit on time is at work here
+    let error = lines(&database, &dear, &bound).await.unwrap_err();
+    assert!(matches!(error, DatabaseError::Invalid(_)), "{}", error.for_reviewer());
+    assert!(error.for_reviewer().contains("costs"), "{}", error.for_reviewer());
+    assert_eq!(lines(&database, cheap, &bound).await.unwrap(), ["100"]);
+    // the ceiling is the operator's
+    let error = lines(&open(1.0).await, cheap, &bound).await.unwrap_err();
+    assert!(error.for_reviewer().contains("costs"), "{}", error.for_reviewer());
+}
+
+#[tokio::test]
 async fn threat_53_what_is_printed_is_read_the_same_way_by_every_engine() {
     let columns = "person_id BIGINT, \"user\" TEXT, \"current_date\" TEXT, \"order\" TEXT";
     let header = "person_id,user,current_date,order";
