@@ -5,6 +5,7 @@ mod batches;
 mod handle;
 mod idle;
 mod kill;
+mod large;
 mod overhead;
 mod page;
 mod review;
@@ -51,6 +52,8 @@ enum Name {
     Start,
     /// Rows on their way to a component, and witnessed tables.
     Handle,
+    /// The memory of node and worker while ten million rows go through a handle.
+    Large,
     /// Ending a component that does not end.
     Kill,
     /// The check of a large output, the page that shows one, and the way from a decision to the result.
@@ -169,6 +172,10 @@ pub fn run(args: &Args) -> anyhow::Result<bool> {
 async fn measure(args: &Args, narrator: Narrator) -> anyhow::Result<Vec<Figure>> {
     let wants = |name| args.name == name || args.name == Name::All;
     let mut figures = Vec::new();
+    // first: what another benchmark has held would count as this one's
+    if wants(Name::Large) {
+        figures.extend(large::measure(narrator).await?);
+    }
     if wants(Name::WarmStart) {
         figures.extend(warm::measure(args.samples.max(200), narrator).await?);
     }

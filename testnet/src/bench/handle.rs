@@ -48,15 +48,20 @@ pub(super) async fn measure(samples: u32, narrator: Narrator) -> anyhow::Result<
     Ok(vec![columns, witnessed])
 }
 
+/// A component that reads so many rows of `rows` behind the handle `memory`, at most `at_once` in a batch, and traps unless their `y` add up to `total`.
+pub(super) fn columns_component(rows: u64, total: i64, at_once: u32) -> anyhow::Result<Vec<u8>> {
+    let text = COLUMNS
+        .replace("EXPECTED", &rows.to_string())
+        .replace("TOTAL", &total.to_string())
+        .replace("ROWS", &at_once.to_string());
+    wat::parse_str(text).context("the component's text is wrong")
+}
+
 async fn columns(engine: &Engine, samples: u32) -> anyhow::Result<Figure> {
     let memory = Memory::new(BATCHES, ROWS);
     let total: i64 = memory.native().iter().map(|group| group.2).sum();
     let rows = f64::from(BATCHES) * f64::from(ROWS);
-    let text = COLUMNS
-        .replace("EXPECTED", &(u64::from(BATCHES) * u64::from(ROWS)).to_string())
-        .replace("TOTAL", &total.to_string())
-        .replace("ROWS", &ROWS.to_string());
-    let reading = engine.compile(&wat::parse_str(text).context("the component's text is wrong")?).await?;
+    let reading = engine.compile(&columns_component(u64::from(BATCHES) * u64::from(ROWS), total, ROWS)?).await?;
     let idle = engine.compile(&component("i32.const 0")?).await?;
     let mut native = Vec::new();
     for _ in 0..samples {
@@ -118,9 +123,10 @@ async fn witnessed(engine: &Engine, samples: u32) -> anyhow::Result<Figure> {
     Ok(Figure::new("handle", "witnessed", per_row(ours.percentile(50)), "ns/row", &baseline, ours.len()))
 }
 
-fn task(
+/// A run of a component with these handles, parameters and outputs.
+pub(super) fn task<const HANDLES: usize>(
     component: &Component,
-    handles: [(String, Arc<dyn Session>); 1],
+    handles: [(String, Arc<dyn Session>); HANDLES],
     parameters: &[(&str, &str)],
     outputs: &[&str],
 ) -> Task {
@@ -137,7 +143,8 @@ fn task(
     }
 }
 
-async fn timed(engine: &Engine, task: Task) -> anyhow::Result<Duration> {
+/// Runs it; how long it took.
+pub(super) async fn timed(engine: &Engine, task: Task) -> anyhow::Result<Duration> {
     tokio::time::sleep(PAUSE).await;
     let began = Instant::now();
     let ended = run(engine, task).await;
