@@ -1,8 +1,10 @@
 //! Real sockets on the loopback: what members hear of each other, and what strangers do not.
 
 mod circuits;
+mod hostile;
 mod member;
 mod proxied;
+mod raw;
 mod tap;
 
 use super::client::{Client, ConnectError};
