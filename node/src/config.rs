@@ -2,10 +2,12 @@
 
 mod dataset;
 mod notices;
+mod proxy;
 mod text;
 
 pub use dataset::{Dataset, Engine, Postgres, Source, tables_in};
 pub use notices::{Mail, MailAddress, NotReachable, Notices, Webhook};
+pub use proxy::{Address, ProxySettings};
 pub use text::{ConfigError, Place};
 
 use libp2p::Multiaddr;
@@ -67,6 +69,8 @@ pub struct Config {
     /// Whom the node dials, for example `/dns4/hub.example.org/tcp/4001/p2p/12D3Koo…`.
     #[serde(default)]
     pub dial: Vec<Multiaddr>,
+    /// Through what the node dials, `[proxy]`.
+    pub proxy: Option<ProxySettings>,
     /// The persons whom this TRE accepts as data owners; each also needs a grant.
     #[serde(default)]
     pub data_owners: Vec<String>,
@@ -245,6 +249,7 @@ impl Config {
         let paths = std::iter::once(&mut self.state)
             .chain(&mut self.federation)
             .chain(&mut self.door.socket)
+            .chain(self.proxy.iter_mut().flat_map(|proxy| &mut proxy.credentials_file))
             .chain(self.datasets.iter_mut().flat_map(Dataset::paths));
         for path in paths {
             *path = folder.join(&*path);

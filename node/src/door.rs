@@ -3,10 +3,12 @@
 //! Each message is a length (32-bit big-endian) and a CBOR item. Whatever a member may ask over the network can be asked here too; held
 //! outputs can be asked for nowhere else.
 
+pub(crate) mod around;
 pub(crate) mod queue;
 mod replay;
 
 pub use crate::ledger::Meeting;
+pub use around::{Around, Dialled, Neighbour};
 
 use crate::clock::now;
 use crate::custody::Custody;
@@ -66,6 +68,8 @@ pub enum Ask {
     },
     /// How the node is.
     Health,
+    /// With whom it is connected, and with whom it should be.
+    Around,
     /// This TRE's whole log, without a payload of anything that is not everyone's.
     Log,
     /// Another run of a task whose outputs are held, and how it compares.
@@ -86,6 +90,8 @@ pub enum Answer {
     Earlier(Box<EarlierOutput>),
     /// To [`Ask::Health`].
     Health(Box<Health>),
+    /// To [`Ask::Around`].
+    Around(Box<Around>),
     /// To [`Ask::Log`]: the bytes of a [`protocol::audit::log::Export`].
     Log(ByteBuf),
     /// To [`Ask::Replay`].
@@ -236,6 +242,10 @@ pub struct Health {
     pub statements: u64,
     /// How the log is that other nodes witness.
     pub log: Logbook,
+    /// What is wrong with the node's place among the others, in sentences with what to do. It goes on working as well as it can.
+    pub degraded: Vec<String>,
+    /// What would be better.
+    pub advice: Vec<String>,
 }
 
 /// Why the door could not be opened or used.
@@ -338,6 +348,7 @@ impl Door {
             Ask::Review(task) => self.review(task).await,
             Ask::Earlier { task, output } => self.earlier(task, output).await,
             Ask::Health => self.health().await,
+            Ask::Around => self.around().await,
             Ask::Log => self.log().await,
             Ask::Replay(task) => self.replay(task).await,
         }
@@ -448,6 +459,7 @@ impl Door {
 
     async fn health(&self) -> Answer {
         let peers = self.network.peers().await;
+        let (degraded, advice) = around::judged(&self.network.standing().await, &peers);
         let addresses = self.network.local_addresses().iter().map(ToString::to_string).collect();
         let name = self.name.clone();
         let health = self.driver.read(move |core, _| {
@@ -477,6 +489,8 @@ impl Door {
                 refusals,
                 statements: core.known().len() as u64,
                 log: Logbook::of(core, now()),
+                degraded,
+                advice,
             }
         });
         health.await.map_or_else(stopping, |health| Answer::Health(Box::new(health)))

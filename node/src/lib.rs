@@ -19,6 +19,7 @@ pub mod clock;
 pub mod config;
 pub mod custody;
 pub mod dataset;
+pub mod descriptors;
 pub mod door;
 pub mod driver;
 pub mod effects;

@@ -11,7 +11,7 @@ use crate::execute::Execution;
 use crate::identity::Identity;
 use crate::journal::{Journal, JournalError};
 use crate::ledger::{Ledger, LedgerError, Released};
-use crate::network::{self, Event, Multiaddr, Network, PeerKey, Role, Verdict};
+use crate::network::{self, Event, Multiaddr, Network, PeerKey, Proxy, Role, Verdict};
 use crate::notices;
 use crate::schema;
 use crate::store::{Store, private_directory};
@@ -59,6 +59,8 @@ pub struct Settings {
     pub dial: Vec<Multiaddr>,
     /// Whether it forwards for others.
     pub hub: bool,
+    /// Through what it dials; straight to the others where there is nothing.
+    pub proxy: Option<Proxy>,
     /// The door's socket.
     pub door: PathBuf,
     /// Statements from files, tagged bytes each.
@@ -146,6 +148,7 @@ pub async fn run(
         listen: settings.listen,
         dial: settings.dial,
         hub: settings.hub,
+        proxy: settings.proxy,
     };
     let (network, events) = network::start(identity.peer, place, followed).await?;
 

@@ -3,6 +3,7 @@
 mod bare;
 mod batches;
 mod handle;
+mod hostile;
 mod idle;
 mod kill;
 mod large;
@@ -58,6 +59,8 @@ enum Name {
     Kill,
     /// The check of a large output, the page that shows one, and the way from a decision to the result.
     Review,
+    /// An honest member's wait at a hub that is attacked.
+    Hostile,
     /// All of them.
     All,
 }
@@ -193,6 +196,9 @@ async fn measure(args: &Args, narrator: Narrator) -> anyhow::Result<Vec<Figure>>
     }
     if wants(Name::Review) {
         figures.extend(review::measure(args.samples, narrator).await?);
+    }
+    if wants(Name::Hostile) {
+        figures.extend(hostile::measure(args.samples, narrator).await?);
     }
     if wants(Name::MemoryIdle) {
         figures.extend(idle::measure(narrator).await?);

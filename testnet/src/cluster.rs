@@ -42,6 +42,8 @@ pub struct Cluster {
     pub runner: Runner,
     /// Where the hub is dialled.
     pub hub: String,
+    /// Where a node runs when it does not run as the verbs do: in a network of its own, say.
+    pub places: BTreeMap<String, Program>,
     /// How much the nodes log.
     pub log_level: &'static str,
     nodes: BTreeMap<String, NodeProcess>,
@@ -89,7 +91,8 @@ impl Cluster {
         narrator.say(&format!("{rows} rows of OMOP CDM 5.4, each in the folder of its TRE"));
         narrator.heading("a federation: keys, root, enrolment, grants, a project, a fresh status");
         let hub = ceremony::found(&layout, &runner).await?;
-        Ok(Self { layout, runner, hub, log_level: "info", nodes: BTreeMap::new(), folder: folder_kept })
+        let (places, nodes) = (BTreeMap::new(), BTreeMap::new());
+        Ok(Self { layout, runner, hub, places, log_level: "info", nodes, folder: folder_kept })
     }
 
     /// A federation that was founded in this folder before; its status is made fresh.
@@ -105,7 +108,8 @@ impl Cluster {
         let hub = config.dial.first().ok_or_else(|| anyhow!("{} dials nobody", TRES[0].0))?.to_string();
         let runner = Runner { program, folder: root, narrator };
         runner.must(&["network", "status", "--key", &format!("people/{ROOT}"), "--yes"], Show::Command).await?;
-        Ok(Self { layout, runner, hub, log_level: "info", nodes: BTreeMap::new(), folder: Folder::Kept })
+        let (places, nodes) = (BTreeMap::new(), BTreeMap::new());
+        Ok(Self { layout, runner, hub, places, log_level: "info", nodes, folder: Folder::Kept })
     }
 
     /// Lets a temporary folder stay.
@@ -146,7 +150,7 @@ impl Cluster {
         }
         let config = self.layout.node(name).join("node.toml");
         let node = NodeProcess::start(
-            &self.runner.program,
+            self.places.get(name).unwrap_or(&self.runner.program),
             self.layout.folder(),
             &config,
             &self.layout.log(name),

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `cluster` | a real federation: a hub and three TREs as processes, founded by the real verbs |
 //! | `demo`, `up` | the whole way of a task, shown; the same federation left running |
+//! | `hospital` | the same in network namespaces: TREs behind firewalls that let nothing in, one behind a proxy too |
 //! | `analyse` | components over given data sets, merged as a researcher merges them: for comparison with other people's statistics |
 //! | `corpus` | labelled outputs, parity with ACRO and hidden data: how well the rules tell safe from disclosive |
 //! | `bench` | figures beside baselines that were measured in the same run |
@@ -19,6 +20,7 @@ pub mod corpus;
 pub mod demo;
 pub mod event;
 pub mod fixture;
+pub mod hospital;
 pub mod invariant;
 pub mod narrate;
 pub mod scenario;

@@ -4,7 +4,7 @@ use clap::Parser as _;
 use sandbox::worker;
 use std::process::ExitCode;
 use testnet::cluster::AS_QUINTES;
-use testnet::{analyse, bench, corpus, demo, simulate, up};
+use testnet::{analyse, bench, corpus, demo, hospital, simulate, up};
 
 /// Many nodes: simulated, or real ones on this machine.
 #[derive(Debug, clap::Parser)]
@@ -18,9 +18,11 @@ struct Cli {
 enum Command {
     /// One question to three TREs, from the keys to the result, and compared with the pooled data.
     Demo(demo::Args),
+    /// The same question, with every TRE behind a firewall that lets nothing in. Needs root, ip, nft and tinyproxy.
+    Hospital(hospital::Args),
     /// Leave the same federation running, to play on by hand.
     Up(up::Args),
-    /// Measure: task_overhead, memory_idle, warm_start, start, handle, kill, review, or all.
+    /// Measure: task_overhead, memory_idle, warm_start, start, handle, kill, review, hostile, or all.
     Bench(bench::Args),
     /// Judge labelled outputs: how many disclosive ones are flagged, and how many safe ones.
     Corpus(corpus::Args),
@@ -46,6 +48,7 @@ fn main() -> ExitCode {
     }
     ended(match Cli::parse().command {
         Command::Demo(args) => demo::run(&args),
+        Command::Hospital(args) => hospital::run(&args),
         Command::Up(args) => up::run(&args),
         Command::Bench(args) => bench::run(&args),
         Command::Corpus(args) => corpus::run(&args),

@@ -2,10 +2,10 @@
 
 use crate::cli::desk::FederationOptions;
 use crate::clock::now;
-use crate::config::Config;
+use crate::config::{Address, Config, ProxySettings};
 use crate::door::{Answer, Ask, Visitor};
-use crate::network::Multiaddr;
 use crate::network::client::Client;
+use crate::network::{Multiaddr, Proxy, ProxyAddress};
 use crate::statements::Federation;
 use anyhow::{Context as _, anyhow, bail};
 use keys::at_rest;
@@ -27,7 +27,7 @@ const TRUST: [Kind; 6] = [Kind::Root, Kind::KeyRecord, Kind::Grant, Kind::Revoca
 const STATEMENTS_ASKED: usize = 64;
 
 /// Which node to ask.
-#[derive(Clone, Debug, clap::Args)]
+#[derive(Clone, Debug, Default, clap::Args)]
 pub(crate) struct LinkOptions {
     /// The node: its door's socket, its folder or node.toml on this machine; or its address in the network, which ends in /p2p/….
     #[arg(long, env = "QUINTES_NODE", value_name = "PATH|ADDRESS")]
@@ -35,6 +35,12 @@ pub(crate) struct LinkOptions {
     /// With which key to connect over the network; without it the `.peer` file beside your key.
     #[arg(long, env = "QUINTES_PEER_KEY", value_name = "FILE.peer")]
     pub(crate) peer_key: Option<PathBuf>,
+    /// An HTTP proxy to dial through: http://HOST:PORT.
+    #[arg(long, env = "QUINTES_PROXY", value_name = "URL")]
+    pub(crate) proxy: Option<ProxyAddress>,
+    /// A file with `user:password` for the proxy, which only you can read.
+    #[arg(long, env = "QUINTES_PROXY_CREDENTIALS", value_name = "FILE")]
+    pub(crate) proxy_credentials: Option<PathBuf>,
 }
 
 /// A node that answers.
@@ -79,9 +85,16 @@ impl LinkOptions {
             && !address.is_empty()
         {
             let seed = self.peer_seed(key)?;
-            return Ok(Link(Way::Stream(Client::connect(seed, address).await?)));
+            return Ok(Link(Way::Stream(Client::connect(seed, address, self.proxy()?).await?)));
         }
         Ok(Link(Way::Door(Visitor::knock(&door_of(path)?).await?)))
+    }
+
+    fn proxy(&self) -> anyhow::Result<Option<Proxy>> {
+        let Some(address) = self.proxy.clone() else { return Ok(None) };
+        let credentials_file = self.proxy_credentials.clone();
+        let proxy = ProxySettings { address: Address(address), credentials_file }.open();
+        Ok(Some(proxy.context("the proxy's credentials cannot be used; give another file with --proxy-credentials")?))
     }
 
     fn peer_seed(&self, key: Option<&str>) -> anyhow::Result<Zeroizing<[u8; 32]>> {

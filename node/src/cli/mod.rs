@@ -11,6 +11,7 @@
 //! | `project` | `quintes project`: projects |
 //! | `node_init`, `node_check`, `node_run` | `quintes node`: a node's folder, what is wrong with it, and running it |
 //! | `node_health` | `quintes node health`: how a running node is |
+//! | `node_doctor`, `peers` | `quintes node doctor`, `quintes peers`: a node's place among the others, and what is wrong with it |
 //! | `catalogue` | `quintes catalogue`: datasets, their schemas, components |
 //! | `template` | `quintes new`: an analysis to begin with |
 //! | `trial` | `quintes try`: a component on its author's machine |
@@ -40,10 +41,12 @@ mod link;
 mod network;
 mod node;
 mod node_check;
+mod node_doctor;
 mod node_health;
 mod node_init;
 mod node_run;
 mod passphrase;
+mod peers;
 mod project;
 mod regress;
 mod replay;
@@ -114,6 +117,8 @@ enum Command {
     Project(project::Args),
     /// Set up a node and check it.
     Node(node::Args),
+    /// Show with whom a node is connected, and how well.
+    Peers(peers::Args),
     /// Show what TREs say of their datasets, and which components a project allows.
     Catalogue(catalogue::Args),
     /// Begin an analysis in your language: a whole example, and the commands that build it.
@@ -157,6 +162,7 @@ impl Command {
             Self::Network(args) => network::run(args, speak),
             Self::Project(args) => project::run(args, speak),
             Self::Node(args) => node::run(args, speak),
+            Self::Peers(args) => peers::run(&args, speak),
             Self::Catalogue(args) => catalogue::run(&args, speak),
             Self::New(args) => template::run(&args, speak),
             Self::Try(args) => trial::run(&args, speak),

@@ -1,7 +1,7 @@
 //! `quintes node`: a node's folder and its state, one verb a file.
 
 use crate::cli::speak::Speak;
-use crate::cli::{node_check, node_health, node_init, node_run};
+use crate::cli::{node_check, node_doctor, node_health, node_init, node_run};
 
 /// The verbs of a node.
 #[derive(Debug, clap::Args)]
@@ -18,6 +18,8 @@ enum Verb {
     Check(node_check::Args),
     /// Run a node until it is told to stop.
     Run(node_run::Args),
+    /// Say whether a node reaches its hubs, is admitted there, has the right time and all statements; and what to do.
+    Doctor(node_doctor::Args),
     /// Say how a running node is, and with whom it is connected.
     Health(node_health::Args),
 }
@@ -27,6 +29,7 @@ pub(crate) fn run(args: Args, speak: &Speak) -> anyhow::Result<()> {
     match args.verb {
         Verb::Init(args) => node_init::run(&args, speak),
         Verb::Check(args) => node_check::run(&args, speak),
+        Verb::Doctor(args) => node_doctor::run(&args, speak),
         Verb::Health(args) => node_health::run(&args, speak),
         Verb::Run(args) => node_run::run(&args, speak),
     }

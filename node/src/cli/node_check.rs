@@ -7,7 +7,7 @@ mod trust;
 
 use crate::cli::speak::{AlreadySaid, Speak, plain};
 use crate::clock::now;
-use crate::config::{Config, NodeKind};
+use crate::config::{Config, NodeKind, ProxySettings};
 use crate::identity::{custody_path, peer_path, signing_path};
 use keys::at_rest;
 use keys::keyfile;
@@ -251,6 +251,9 @@ fn door(config: &Config, findings: &mut Findings) {
 }
 
 fn addresses(config: &Config, findings: &mut Findings) {
+    if let Some(Err(error)) = config.proxy.as_ref().map(ProxySettings::open) {
+        findings.failure("proxy.credentials_file", &error);
+    }
     for address in &config.dial {
         if !matches!(address.iter().last(), Some(Protocol::P2p(_))) {
             findings.error(

@@ -12,7 +12,7 @@ use serde_json::json;
 #[derive(Debug, clap::Args)]
 #[command(
     after_long_help = "Exit code 1 when the federation's status is not fresh, or the node was restored from a backup: then nothing starts and nothing is
-released.
+released. A degraded node works, and says what is wrong: exit code 0, and `degraded` in the JSON.
 
 Example:
   quintes node health --node ./london"
@@ -116,5 +116,7 @@ fn rows(health: &Health) -> Vec<Vec<String>> {
         row("addresses", counted(health.addresses.clone())),
     ];
     rows.extend(log(&health.log));
+    rows.extend(health.degraded.iter().map(|why| row("DEGRADED", why.clone())));
+    rows.extend(health.advice.iter().map(|what| row("advice", what.clone())));
     rows
 }

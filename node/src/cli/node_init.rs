@@ -256,9 +256,10 @@ state = \"state\"
 # Statement files that are read at every start. Peers bring the rest, so this line may go once the node is connected.
 federation = {federation}
 
-# Where the node listens. A TRE that dials a hub need not listen; a hub listens on a public address.
+# Where the node listens. A TRE that dials hubs need not listen: others reach it through them. A hub listens on a public address.
 listen = {listen}
 # Whom the node dials, with the other's peer id: /dns4/hub.example.org/tcp/4001/p2p/12D3Koo…
+# Two or three hubs that different members run: `quintes node doctor` says whether each answers.
 dial = {dial}
 ",
         name = quoted(&args.name),
@@ -347,6 +348,12 @@ accept_missing = []
     }
     text.push_str(
         "
+# An HTTP proxy through which the node dials, where the firewall lets nothing else out. The environment is not asked for one.
+# [proxy]
+# address = \"http://proxy.hospital.example:3128\"
+# user:password on one line, in a file that only the node can read, where the proxy asks for it.
+# credentials_file = \"proxy.password\"
+
 [door]
 # The socket for people on this machine; its folder decides who can open it.
 # socket = \"state/door.sock\"

@@ -4,8 +4,9 @@ use crate::cli::node_check::{Level, findings};
 use crate::cli::speak::Speak;
 use crate::cli::worker_program;
 use crate::clock::now;
-use crate::config::Config;
+use crate::config::{Config, ProxySettings};
 use crate::dataset;
+use crate::descriptors;
 use crate::identity::Identity;
 use crate::service::{self, Settings};
 use crate::statements::{self, EXTENSION};
@@ -45,6 +46,7 @@ pub(crate) fn run(args: &Args, speak: &Speak) -> anyhow::Result<()> {
     let config = Config::read(&args.config)?;
     keep_panics_quiet();
     listen_to_ourselves(args.log, config.log.json);
+    tracing::info!(descriptors = descriptors::raise(), "files and connections that may be open at once");
     // A node that is not ready for tasks starts all the same and refuses them; what is missing is said here and by `node check`.
     for finding in findings(&args.config, now()) {
         let (field, sentence, remedy) = (finding.field, finding.sentence, finding.remedy);
@@ -65,6 +67,12 @@ pub(crate) fn run(args: &Args, speak: &Speak) -> anyhow::Result<()> {
         listen: config.listen.clone(),
         dial: config.dial.clone(),
         hub: config.is_hub(),
+        proxy: config
+            .proxy
+            .as_ref()
+            .map(ProxySettings::open)
+            .transpose()
+            .context("the proxy's credentials cannot be used")?,
         door: config.door_socket(),
         statements: config.federation.as_deref().map(statements_in).transpose()?.unwrap_or_default(),
         datasets: if config.is_hub() { BTreeMap::new() } else { runtime.block_on(dataset::open_all(&config))? },

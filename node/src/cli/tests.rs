@@ -14,6 +14,7 @@ mod author;
 mod conversation;
 mod dataset;
 mod journey;
+mod neighbours;
 mod refusals;
 mod witnessed;
 pub(super) mod worker;
@@ -58,7 +59,8 @@ fn quintes(home: &Path, line: &str) -> Said {
     };
     let mut args: Vec<OsString> = std::iter::once("quintes".into()).chain(line.split(' ').map(word)).collect();
     let verb: Vec<&str> = line.split(' ').take(2).collect();
-    let federated = !line.contains("--federation") && !matches!(verb.as_slice(), ["node", "check"] | ["key", "show"]);
+    let federated =
+        !line.contains("--federation") && !matches!(verb.as_slice(), ["node", "check" | "doctor"] | ["key", "show"]);
     if federated && ["key", "network", "project", "node"].contains(&verb[0]) && verb.len() == 2 {
         args.extend(["--federation".into(), home.join("federation").into()]);
     }

@@ -147,3 +147,26 @@ fn a_folder_of_parquet_files_is_a_table_and_an_empty_folder_is_none() {
     let expected = [("person", "person.csv"), ("visits", "Visits/a.parquet")];
     assert_eq!(tables, expected.map(|(name, file)| (name.to_owned(), folder.path().join(file))));
 }
+
+#[test]
+fn a_proxy_has_no_password_in_its_address_and_its_file_is_private() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("node.toml");
+    let read = |proxy: &str| {
+        fs::write(&path, minimal() + "[proxy]\n" + proxy).unwrap();
+        Config::read(&path)
+    };
+    let refused = read("address = \"http://bob:secret@proxy:3128\"\n").unwrap_err().to_string();
+    assert!(refused.contains("put user:password into a file"), "{refused}");
+    assert!(!refused.contains("secret"), "{refused}");
+    let refused = read("address = \"socks5://proxy:1080\"\n").unwrap_err().to_string();
+    assert!(refused.contains("http://HOST:PORT and nothing more"), "{refused}");
+    let proxy = read("address = \"http://proxy:3128\"\ncredentials_file = \"p\"\n").unwrap().proxy.unwrap();
+    assert_eq!(proxy.credentials_file, Some(folder.path().join("p")));
+    fs::write(folder.path().join("p"), "bob:secret\n").unwrap();
+    fs::set_permissions(folder.path().join("p"), fs::Permissions::from_mode(0o644)).unwrap();
+    assert!(proxy.open().is_err(), "others can read it");
+    fs::set_permissions(folder.path().join("p"), fs::Permissions::from_mode(0o600)).unwrap();
+    assert_eq!(format!("{:?}", proxy.open().unwrap()), "Proxy(http://proxy:3128)");
+}

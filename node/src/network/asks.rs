@@ -15,8 +15,10 @@ const WAITING: usize = 128;
 /// Why a question has no answer.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 pub enum AskError {
-    /// There is no connection to this peer, or it has not admitted us.
-    #[error("no connection to this member: wait until it is connected, and check that both are enrolled")]
+    /// There is no connection to this peer and no way through a hub, or it has not admitted us.
+    #[error(
+        "no connection to this member, and none through a hub: wait until it is connected, and check that both are enrolled"
+    )]
     NotConnected,
     /// The question was not sent.
     #[error("the question is {bytes} bytes long and at most {QUESTION_BYTES} are sent: ask in smaller parts")]
@@ -109,6 +111,33 @@ impl Asks {
         }
     }
 
+    /// Keeps `request` until `peer` is connected, which was dialled for it; [`Asks::connected`] or [`Asks::unreachable`] follows.
+    pub(super) fn wait(&mut self, peer: PeerId, request: Request, answer: Answer) {
+        if self.waiting < WAITING {
+            self.waiting += 1;
+            self.by_peer.entry(peer).or_default().waiting.push_back((request, answer));
+        } else {
+            let _ = answer.send(Err(AskError::Busy));
+        }
+    }
+
+    /// `peer` is connected: what waits for it goes out, as much as may travel at once.
+    pub(super) fn connected(&mut self, direct: &mut Direct, peer: PeerId) {
+        let Some(line) = self.by_peer.get_mut(&peer) else { return };
+        while line.sent < IN_FLIGHT
+            && let Some((request, answer)) = line.waiting.pop_front()
+        {
+            self.waiting -= 1;
+            line.sent += 1;
+            self.sent.insert(direct.send_request(&peer, request), (peer, answer));
+        }
+    }
+
+    /// `peer` was not reached: who waits for it is told.
+    pub(super) fn unreachable(&mut self, peer: &PeerId) {
+        self.decline(peer, AskError::NotConnected);
+    }
+
     /// Hands over the result of a question and sends the next one in its line.
     pub(super) fn finish(&mut self, direct: &mut Direct, id: OutboundRequestId, result: Result<Response, AskError>) {
         let Some((peer, answer)) = self.sent.remove(&id) else {
@@ -136,12 +165,19 @@ impl Asks {
 
     /// The last connection to `peer` has ended: who waits is told. What was sent ends by itself.
     pub(super) fn lost(&mut self, peer: &PeerId) {
+        self.decline(peer, AskError::Lost);
+    }
+
+    fn decline(&mut self, peer: &PeerId, error: AskError) {
         let Some(line) = self.by_peer.get_mut(peer) else {
             return;
         };
         for (_, answer) in line.waiting.drain(..) {
             self.waiting -= 1;
-            let _ = answer.send(Err(AskError::Lost));
+            let _ = answer.send(Err(error));
+        }
+        if line.sent == 0 {
+            self.by_peer.remove(peer);
         }
     }
 }

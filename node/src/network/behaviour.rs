@@ -1,20 +1,26 @@
 //! Which protocols a connection between members speaks, and how many connections there may be.
 
 use super::admission::Admission;
+use super::circuits;
+use super::clock::{self, Clocks};
 use super::direct::{self, Direct};
 use super::gossip::{self, Gossip};
+use crate::descriptors;
 use libp2p::connection_limits::ConnectionLimits;
 use libp2p::identity::PublicKey;
 use libp2p::request_response::ProtocolSupport;
 use libp2p::swarm::NetworkBehaviour;
-use libp2p::{connection_limits, identify, memory_connection_limits, ping};
+use libp2p::swarm::behaviour::toggle::Toggle;
+use libp2p::{connection_limits, identify, memory_connection_limits, ping, relay};
 use protocol::wire::id::NetworkId;
+use std::fmt;
 
 /// Connections with one peer: both may have dialled at the same time.
 const PER_PEER: u32 = 2;
 
-/// Handshakes under way in each direction: a flood of half-open connections waits outside.
-const PENDING: u32 = 512;
+/// Handshakes under way in each direction, where the system gives descriptors for as many: room for a flood of half-open connections, each of
+/// which ends within the time of a handshake, beside the honest ones.
+const PENDING: u32 = 8_192;
 
 /// Connections that others opened: more members than one hub's mesh holds (400), twice.
 const INCOMING: u32 = 800;
@@ -39,15 +45,20 @@ pub enum Role {
     Client,
 }
 
-impl Role {
-    /// The agent string of identify.
-    fn agent(self) -> String {
-        let role = match self {
+impl fmt::Display for Role {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
             Self::Node => "node",
             Self::Hub => "hub",
             Self::Client => "client",
-        };
-        format!(concat!("quintes/", env!("CARGO_PKG_VERSION"), " {}"), role)
+        })
+    }
+}
+
+impl Role {
+    /// The agent string of identify.
+    fn agent(self) -> String {
+        format!(concat!("quintes/", env!("CARGO_PKG_VERSION"), " {}"), self)
     }
 
     /// The role in an agent string; a node where it says nothing that we know.
@@ -68,20 +79,32 @@ pub(super) struct Node {
     memory: memory_connection_limits::Behaviour,
     pub(super) gossip: Gossip,
     pub(super) direct: Direct,
+    /// What a hub forwards; nothing elsewhere.
+    forwarding: Toggle<relay::Behaviour>,
+    circuits: relay::client::Behaviour,
+    pub(super) clock: Clocks,
     identify: identify::Behaviour,
     ping: ping::Behaviour,
 }
 
 impl Node {
-    /// The protocols of the node with the public key `identity`; nobody is admitted yet.
+    /// The protocols of the node with the public key `identity`, which asks for circuits by `circuits`; nobody is admitted yet.
     ///
     /// # Errors
     /// gossipsub's own sentence about a setting.
-    pub(super) fn new(identity: PublicKey, network: &NetworkId, role: Role) -> Result<Self, String> {
+    pub(super) fn new(
+        identity: PublicKey,
+        network: &NetworkId,
+        role: Role,
+        circuits: relay::client::Behaviour,
+    ) -> Result<Self, String> {
+        let forwarding = (role == Role::Hub).then(|| circuits::forwarding(identity.to_peer_id()));
+        // The other two thirds are for connections, files and workers.
+        let pending = u32::try_from(descriptors::limit() / 3).unwrap_or(u32::MAX).min(PENDING);
         let limits = ConnectionLimits::default()
             .with_max_established_per_peer(Some(PER_PEER))
-            .with_max_pending_incoming(Some(PENDING))
-            .with_max_pending_outgoing(Some(PENDING))
+            .with_max_pending_incoming(Some(pending))
+            .with_max_pending_outgoing(Some(pending))
             .with_max_established_incoming(Some(INCOMING))
             .with_max_established(Some(ALL));
         Ok(Self {
@@ -90,6 +113,9 @@ impl Node {
             memory: memory_connection_limits::Behaviour::with_max_percentage(MEMORY_SHARE),
             gossip: gossip::behaviour(network, role == Role::Hub)?,
             direct: direct::behaviour(ProtocolSupport::Full),
+            forwarding: forwarding.into(),
+            circuits,
+            clock: clock::behaviour(),
             identify: identify(identity, role),
             ping: ping::Behaviour::default(),
         })
@@ -101,16 +127,18 @@ impl Node {
 pub(super) struct Caller {
     pub(super) admission: Admission,
     pub(super) direct: Direct,
+    circuits: relay::client::Behaviour,
     identify: identify::Behaviour,
     ping: ping::Behaviour,
 }
 
 impl Caller {
-    /// The protocols of a client with the public key `identity`; nobody is admitted yet.
-    pub(super) fn new(identity: PublicKey) -> Self {
+    /// The protocols of a client with the public key `identity`, which asks for circuits by `circuits`; nobody is admitted yet.
+    pub(super) fn new(identity: PublicKey, circuits: relay::client::Behaviour) -> Self {
         Self {
             admission: Admission::default(),
             direct: direct::behaviour(ProtocolSupport::Outbound),
+            circuits,
             identify: identify(identity, Role::Client),
             ping: ping::Behaviour::default(),
         }

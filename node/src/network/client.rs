@@ -1,9 +1,11 @@
-//! A short-lived process that asks one node: it dials, says who it is, asks, and gossips nothing.
+//! A short-lived process that asks one node: it dials, straight or through a hub, says who it is, asks, and gossips nothing.
 
 use super::admission;
 use super::asks::{self, Answer, AskError, Asks};
 use super::behaviour::{Caller, CallerEvent};
+use super::circuits;
 use super::peer::{self, PeerKey};
+use super::proxy::Proxy;
 use super::transport::{swarm_settings, transport};
 use futures::StreamExt as _;
 use libp2p::swarm::dial_opts::DialOpts;
@@ -45,6 +47,17 @@ pub enum ConnectError {
         "the node at `{0}` does not admit this peer key: have the key enrolled, and wait until the node knows of it; or end other commands that use the key now, two at once are admitted"
     )]
     Refused(Multiaddr),
+    /// The hub is there, and the node is not.
+    #[error(
+        "the hub at `{address}` does not reach the node behind it now: ask its operator whether the node runs and is connected to this hub, or go through another hub"
+    )]
+    NotBehindHub {
+        /// The address that was dialled.
+        address: Multiaddr,
+        /// What libp2p says.
+        #[source]
+        cause: Box<DialError>,
+    },
     /// The node does not say who it is.
     #[error("the node at `{0}` did not answer within 20 seconds: check the way to it, then try again")]
     Silent(Multiaddr),
@@ -60,24 +73,31 @@ pub struct Client {
 }
 
 impl Client {
-    /// Dials the node at `address` (which ends in `/p2p/…`) with the peer key of `identity_seed`, and returns when the
-    /// node has admitted us.
+    /// Dials the node at `address` (which ends in `/p2p/…`, or in `/p2p/HUB/p2p-circuit/p2p/…`) with the peer key of `identity_seed`, and
+    /// returns when the node has admitted us.
     ///
     /// # Errors
     /// See [`ConnectError`].
-    pub async fn connect(identity_seed: Zeroizing<[u8; 32]>, address: Multiaddr) -> Result<Self, ConnectError> {
+    pub async fn connect(
+        identity_seed: Zeroizing<[u8; 32]>,
+        address: Multiaddr,
+        proxy: Option<Proxy>,
+    ) -> Result<Self, ConnectError> {
         let whom = || ConnectError::WhomToDial(address.clone());
         let id = peer::id_in(&address).ok_or_else(whom)?;
         let node = peer::key_of(&id).ok_or_else(whom)?;
         let identity = peer::keypair(identity_seed);
+        let hub = circuits::hub_in(&address);
+        let (transport, asks) = transport(&identity, proxy).map_err(ConnectError::Key)?;
         let mut swarm = Swarm::new(
-            transport(&identity).map_err(ConnectError::Key)?,
-            Caller::new(identity.public()),
+            transport,
+            Caller::new(identity.public(), asks),
             identity.public().to_peer_id(),
             swarm_settings(),
         );
-        admission::follow(&mut swarm.behaviour_mut().admission, &BTreeSet::from([node]));
-        let admitted = admitted(&mut swarm, id, &address);
+        let both = hub.as_ref().and_then(peer::key_of).into_iter().chain([node]).collect::<BTreeSet<_>>();
+        admission::follow(&mut swarm.behaviour_mut().admission, &both);
+        let admitted = admitted(&mut swarm, id, hub, &address);
         match tokio::time::timeout(CONNECTING, admitted).await {
             Ok(result) => result?,
             Err(_) => return Err(ConnectError::Silent(address)),
@@ -106,17 +126,36 @@ impl Client {
 }
 
 /// Dials, and waits until the node has said who it is: a refused dialler believes for a moment that it is connected.
-async fn admitted(swarm: &mut Swarm<Caller>, node: PeerId, address: &Multiaddr) -> Result<(), ConnectError> {
+async fn admitted(
+    swarm: &mut Swarm<Caller>,
+    node: PeerId,
+    hub: Option<PeerId>,
+    address: &Multiaddr,
+) -> Result<(), ConnectError> {
     let failed = |cause: DialError| match cause {
         DialError::WrongPeerId { .. } => ConnectError::WrongNode(address.clone()),
         cause => ConnectError::Unreachable { address: address.clone(), cause: Box::new(cause) },
     };
     let call = DialOpts::peer_id(node).addresses(vec![address.clone()]).build();
     swarm.dial(call).map_err(failed)?;
+    let behind = |cause| ConnectError::NotBehindHub { address: address.clone(), cause: Box::new(cause) };
+    let mut at_hub = false;
+    let mut not_behind = None;
     loop {
         match swarm.select_next_some().await {
-            SwarmEvent::Behaviour(CallerEvent::Identify(identify::Event::Received { .. })) => {
-                return Ok(());
+            SwarmEvent::Behaviour(CallerEvent::Identify(identify::Event::Received { peer_id, .. })) => {
+                if peer_id == node {
+                    return Ok(());
+                }
+                at_hub = true;
+                if let Some(error) = not_behind.take() {
+                    return Err(behind(error));
+                }
+            }
+            SwarmEvent::OutgoingConnectionError { error, .. } if at_hub => return Err(behind(error)),
+            // The hub has not said whether it admits us: that comes first.
+            SwarmEvent::OutgoingConnectionError { peer_id, error, .. } if hub.is_some() && peer_id == Some(node) => {
+                not_behind = Some(error);
             }
             SwarmEvent::OutgoingConnectionError { error, .. } => return Err(failed(error)),
             SwarmEvent::ConnectionClosed { .. } => {

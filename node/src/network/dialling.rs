@@ -19,6 +19,8 @@ struct Target {
     addresses: Vec<Multiaddr>,
     failures: u32,
     state: State,
+    /// What went wrong the last time, for a person.
+    trouble: Option<String>,
 }
 
 enum State {
@@ -46,12 +48,35 @@ impl Dialling {
                 addresses: Vec::new(),
                 failures: 0,
                 state: State::Due(now),
+                trouble: None,
             });
             if !target.addresses.contains(address) {
                 target.addresses.push(address.clone());
             }
         }
         Ok(Self(targets))
+    }
+
+    /// Whom this node keeps a connection to.
+    pub(super) fn peers(&self) -> impl Iterator<Item = &PeerId> {
+        self.0.keys()
+    }
+
+    /// Where the settings say that `peer` is; nothing where they do not name it.
+    pub(super) fn addresses(&self, peer: &PeerId) -> &[Multiaddr] {
+        self.0.get(peer).map_or(&[], |target| &target.addresses)
+    }
+
+    /// What went wrong with `peer` the last time.
+    pub(super) fn trouble(&self, peer: &PeerId) -> Option<&str> {
+        self.0.get(peer)?.trouble.as_deref()
+    }
+
+    /// Keeps what went wrong with `peer`.
+    pub(super) fn troubled(&mut self, peer: &PeerId, why: String) {
+        if let Some(target) = self.0.get_mut(peer) {
+            target.trouble = Some(why);
+        }
     }
 
     /// When the next peer is due.
@@ -83,6 +108,7 @@ impl Dialling {
                     "not dialled: the peer is no member as far as is known here; bring newer statements with `quintes network import`"
                 );
                 target.state = State::Stranger;
+                target.trouble = Some("it is no member as far as is known here".to_owned());
             }
         }
         due
@@ -99,6 +125,7 @@ impl Dialling {
     pub(super) fn settled(&mut self, peer: &PeerId) {
         if let Some(target) = self.0.get_mut(peer) {
             target.failures = 0;
+            target.trouble = None;
         }
     }
 
@@ -123,7 +150,7 @@ impl Dialling {
 }
 
 /// The pause after `failures` earlier failures: doubling up to [`LONGEST`], and between half and all of that.
-fn pause(failures: u32, chance: u64) -> Duration {
+pub(super) fn pause(failures: u32, chance: u64) -> Duration {
     let full = FIRST.saturating_mul(2_u32.saturating_pow(failures.min(16))).min(LONGEST);
     let half = full / 2;
     let range = u64::try_from(half.as_millis()).unwrap_or(u64::MAX).saturating_add(1);

@@ -1,16 +1,23 @@
 //! The loop of the network: commands and socket events in, events and answers out. It ends on stop, or when its last handle is dropped.
 
 mod connections;
+mod link;
 mod messages;
+mod standing;
+mod ways;
+
+pub use link::PeerInfo;
+pub use standing::{Named, Standing};
 
 use super::admission::{self, Members};
+use super::alarm::Alarm;
 use super::announcements::{AnnounceError, Announcements, Published};
 use super::asks::{Answer, AskError, Asks};
 use super::behaviour::{Node, Role};
 use super::dialling::Dialling;
 use super::event::{Event, Verdict};
 use super::gossip;
-use super::peer::{PeerKey, key_of};
+use super::reservations::Reservations;
 use super::tally::Tally;
 use futures::StreamExt as _;
 use futures::future::BoxFuture;
@@ -19,10 +26,11 @@ use libp2p::core::transport::ListenerId;
 use libp2p::gossipsub::{MessageId, PublishError, TopicHash};
 use libp2p::request_response::ResponseChannel;
 use libp2p::{Multiaddr, PeerId, Swarm};
+use link::Link;
 use protocol::wire::id::NetworkId;
 use protocol::wire::message::{Request, Response};
-use std::collections::{HashMap, HashSet, VecDeque};
-use std::time::{Instant, SystemTime};
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
+use std::time::Instant;
 use tokio::sync::{mpsc, oneshot, watch};
 
 /// Announcements without a verdict, of all peers: at most 32 MB. Above it they are ignored, and catching up brings them.
@@ -45,6 +53,7 @@ pub(super) enum Command {
     Announce { bytes: Vec<u8>, reply: oneshot::Sender<Result<Published, AnnounceError>> },
     Ask { peer: PeerId, request: Request, answer: Answer },
     Peers { reply: oneshot::Sender<Vec<PeerInfo>> },
+    Standing { reply: oneshot::Sender<Standing> },
     Stop { reply: oneshot::Sender<()> },
 }
 
@@ -53,30 +62,8 @@ pub(super) enum Command {
 pub(super) struct Listening {
     pub(super) ready: HashSet<ListenerId>,
     pub(super) addresses: Vec<Multiaddr>,
-}
-
-/// A member that is connected and has admitted us.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PeerInfo {
-    /// Its key.
-    pub key: PeerKey,
-    /// Its address on the first of its connections.
-    pub address: Multiaddr,
-    /// Since when.
-    pub since: SystemTime,
-    /// Whether we dialled.
-    pub outbound: bool,
-    /// What it says of itself.
-    pub role: Role,
-}
-
-/// What is known of a connected peer.
-struct Link {
-    address: Multiaddr,
-    since: SystemTime,
-    outbound: bool,
-    /// Set once the peer has spoken: a refused dialler believes for a moment that it is connected.
-    role: Option<Role>,
+    /// Where others reach us through hubs, by hub.
+    pub(super) circuits: BTreeMap<PeerId, Multiaddr>,
 }
 
 /// A message whose verdict has come.
@@ -89,10 +76,13 @@ type Answered = BoxFuture<'static, (ResponseChannel<Response>, PeerId, Option<Re
 pub(super) struct Room {
     swarm: Swarm<Node>,
     topic: TopicHash,
+    role: Role,
     commands: mpsc::Receiver<Command>,
     events: mpsc::Sender<Event>,
     members: watch::Receiver<Members>,
     dialling: Dialling,
+    reservations: Reservations,
+    alarm: Alarm,
     listening: watch::Sender<Listening>,
     links: HashMap<PeerId, Link>,
     /// Arrivals and departures that the owner has not been told; at most two for each peer.
@@ -106,9 +96,14 @@ pub(super) struct Room {
 }
 
 impl Room {
+    #[allow(
+        clippy::too_many_arguments,
+        reason = "each is one end of a channel or one part, and all are named where the room is made"
+    )]
     pub(super) fn new(
         swarm: Swarm<Node>,
         network: &NetworkId,
+        role: Role,
         commands: mpsc::Receiver<Command>,
         events: mpsc::Sender<Event>,
         members: watch::Receiver<Members>,
@@ -118,10 +113,13 @@ impl Room {
         Self {
             swarm,
             topic: gossip::topic(network).hash(),
+            role,
+            alarm: Alarm::new(dialling.peers().count(), Instant::now()),
             commands,
             events,
             members,
             dialling,
+            reservations: Reservations::default(),
             listening,
             links: HashMap::new(),
             news: VecDeque::new(),
@@ -140,7 +138,7 @@ impl Room {
         let mut followed = true;
         let mut owned = true;
         let stopped = loop {
-            let next = self.dialling.next();
+            let next = [self.dialling.next(), self.reservations.next(), self.alarm.next()].into_iter().flatten().min();
             tokio::select! {
                 event = self.swarm.select_next_some() => self.on_swarm(event),
                 command = self.commands.recv() => match command {
@@ -164,7 +162,11 @@ impl Room {
                     // Nobody decides on membership any more: the last decision stands.
                     Err(_) => followed = false,
                 },
-                () = until(next) => self.dial_due(),
+                () = until(next) => {
+                    self.dial_due();
+                    self.reserve_due();
+                    self.look_around();
+                }
                 taken = room_for_one(&self.events), if owned && !self.news.is_empty() => {
                     owned = taken;
                     self.tell();
@@ -200,6 +202,8 @@ impl Room {
                 if self.links.get(&peer).is_some_and(|link| link.role.is_some()) {
                     let direct = &mut self.swarm.behaviour_mut().direct;
                     self.asks.ask(direct, peer, request, answer);
+                } else if self.call_through_hubs(peer) {
+                    self.asks.wait(peer, request, answer);
                 } else {
                     let _ = answer.send(Err(AskError::NotConnected));
                 }
@@ -207,21 +211,17 @@ impl Room {
             Command::Peers { reply } => {
                 let _ = reply.send(self.peers());
             }
+            Command::Standing { reply } => {
+                let _ = reply.send(self.standing());
+            }
             // Taken out by the loop.
             Command::Stop { reply } => drop(reply),
         }
     }
 
     fn peers(&self) -> Vec<PeerInfo> {
-        let info = |(peer, link): (&PeerId, &Link)| {
-            Some(PeerInfo {
-                key: key_of(peer)?,
-                address: link.address.clone(),
-                since: link.since,
-                outbound: link.outbound,
-                role: link.role?,
-            })
-        };
+        let gossip = &self.swarm.behaviour().gossip;
+        let info = |(peer, link): (&PeerId, &Link)| link.info(peer, gossip.peer_score(peer).unwrap_or(0.0));
         self.links.iter().filter_map(info).collect()
     }
 

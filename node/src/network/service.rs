@@ -8,7 +8,8 @@ use super::dialling::Dialling;
 use super::event::Event;
 use super::gossip::ANNOUNCEMENT_BYTES;
 use super::peer::{self, PeerKey};
-use super::room::{Command, EVENTS, Listening, PeerInfo, Room};
+use super::proxy::Proxy;
+use super::room::{Command, EVENTS, Listening, PeerInfo, Room, Standing};
 use super::transport::{swarm_settings, transport};
 use libp2p::multiaddr::Protocol;
 use libp2p::{Multiaddr, PeerId, Swarm};
@@ -37,6 +38,8 @@ pub struct Settings {
     pub dial: Vec<Multiaddr>,
     /// Whether others depend on this node to forward between them.
     pub hub: bool,
+    /// Through what this node dials; straight to the others where there is nothing.
+    pub proxy: Option<Proxy>,
 }
 
 /// Why the network did not start.
@@ -91,8 +94,8 @@ pub async fn start(
     let key = peer::key_of(&id).expect("the name of an Ed25519 key holds the key");
     let dialling = Dialling::new(&settings.dial, &id, Instant::now()).map_err(StartError::WhomToDial)?;
     let role = if settings.hub { Role::Hub } else { Role::Node };
-    let behaviour = Node::new(identity.public(), &settings.network, role).map_err(StartError::Gossip)?;
-    let transport = transport(&identity).map_err(StartError::Key)?;
+    let (transport, circuits) = transport(&identity, settings.proxy).map_err(StartError::Key)?;
+    let behaviour = Node::new(identity.public(), &settings.network, role, circuits).map_err(StartError::Gossip)?;
     let mut swarm = Swarm::new(transport, behaviour, id, swarm_settings());
     for address in &settings.listen {
         let refused = |cause| StartError::Listen { address: address.clone(), cause };
@@ -102,7 +105,7 @@ pub async fn start(
     let (commands, commanded) = mpsc::channel(COMMANDS);
     let (told, events) = mpsc::channel(EVENTS);
     let (listens, mut listening) = watch::channel(Listening::default());
-    let room = Room::new(swarm, &settings.network, commanded, told, members, dialling, listens);
+    let room = Room::new(swarm, &settings.network, role, commanded, told, members, dialling, listens);
     tokio::spawn(room.run());
     let expected = settings.listen.len();
     let ready = listening.wait_for(|listening| listening.ready.len() >= expected);
@@ -134,11 +137,11 @@ impl Network {
         self.key
     }
 
-    /// The addresses that this node listens on, each as others dial it (with `/p2p/`).
+    /// The addresses that this node listens on, each as others dial it (with `/p2p/`); those through hubs, where it has a place, come last.
     #[must_use]
     pub fn local_addresses(&self) -> Vec<Multiaddr> {
         let listening = self.listening.borrow();
-        let addresses = listening.addresses.iter();
+        let addresses = listening.addresses.iter().chain(listening.circuits.values());
         addresses.map(|address| address.clone().with(Protocol::P2p(self.id))).collect()
     }
 
@@ -156,8 +159,8 @@ impl Network {
         published.await.map_err(|_| AnnounceError::Stopped)?
     }
 
-    /// Asks a connected member, and waits at most 30 seconds after the question was sent. Eight questions travel to
-    /// one peer at once; more wait their turn.
+    /// Asks a member, and waits at most 30 seconds after the question was sent. Eight questions travel to one peer at once;
+    /// more wait their turn. A member that is not connected is dialled through the hubs that are.
     ///
     /// # Errors
     /// See [`AskError`].
@@ -177,6 +180,15 @@ impl Network {
             return Vec::new();
         }
         peers.await.unwrap_or_default()
+    }
+
+    /// How this node stands among the peers that its settings name; among nobody when the network has stopped.
+    pub async fn standing(&self) -> Standing {
+        let (reply, standing) = oneshot::channel();
+        if self.commands.send(Command::Standing { reply }).await.is_err() {
+            return Standing::default();
+        }
+        standing.await.unwrap_or_default()
     }
 
     /// Stops: the listeners and connections are closed when this returns, and no event follows.

@@ -1,6 +1,11 @@
 //! Real sockets on the loopback: what members hear of each other, and what strangers do not.
 
+mod circuits;
+mod hostile;
 mod member;
+mod proxied;
+mod raw;
+mod tap;
 
 use super::client::{Client, ConnectError};
 use super::*;
@@ -19,7 +24,8 @@ async fn a_hundred_announcements_reach_every_tre_that_only_dials_out() {
     let mut spokes = Vec::new();
     for of in [2, 3, 4] {
         let mut spoke = Member::spoke(of, &everyone, &hub).await;
-        assert!(spoke.network.local_addresses().is_empty());
+        let through_hub = |address: &Multiaddr| address.to_string().contains("/p2p-circuit/");
+        assert!(spoke.network.local_addresses().iter().all(through_hub), "it listens nowhere");
         spoke.hear_exactly(Heard::Connected(key(1), Role::Hub)).await;
         spokes.push(spoke);
     }
@@ -66,7 +72,7 @@ async fn threat_9_a_stranger_is_refused_and_hears_nothing() {
     let mut stranger = Member::spoke(66, &[1, 2, 66], &hub).await;
     assert_eq!(stranger.network.announce(b"let me in".to_vec()).await, Ok(Published::NobodyYet));
     let address = hub.network.local_addresses().remove(0);
-    let refused = Client::connect(seed(67), address.clone()).await.err().unwrap();
+    let refused = Client::connect(seed(67), address.clone(), None).await.err().unwrap();
     assert!(matches!(refused, ConnectError::Refused(at) if at == address));
     spoke.announce_to(1, b"for members").await;
     assert_eq!(hub.hear_announced().await, b"for members");
@@ -174,7 +180,7 @@ async fn parts_of_a_megabyte_travel_both_ways_and_more_is_refused_with_a_sentenc
     assert!(matches!(long, Err(AskError::Lost | AskError::Refused)), "{long:?}");
     assert_eq!(spoke.network.ask(key(66), blob(0)).await, Err(AskError::NotConnected));
 
-    let client = Client::connect(seed(9), hub.network.local_addresses().remove(0)).await.unwrap();
+    let client = Client::connect(seed(9), hub.network.local_addresses().remove(0), None).await.unwrap();
     assert_eq!(client.node(), key(1));
     hub.hear_exactly(Heard::Connected(key(9), Role::Client)).await;
     for offset in 0..10 {
@@ -316,9 +322,9 @@ async fn what_cannot_start_says_why_and_what_is_stopped_says_so() {
     assert!(left.peers().await.is_empty());
     let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let address: Multiaddr = format!("/ip4/127.0.0.1/tcp/{}", silent.port()).parse().unwrap();
-    let whom = Client::connect(seed(3), address.clone()).await.err().unwrap();
+    let whom = Client::connect(seed(3), address.clone(), None).await.err().unwrap();
     assert!(matches!(whom, ConnectError::WhomToDial(_)));
     let address = address_with_peer(address, &key(1)).unwrap();
-    let nobody = Client::connect(seed(3), address).await.err().unwrap();
+    let nobody = Client::connect(seed(3), address, None).await.err().unwrap();
     assert!(matches!(nobody, ConnectError::Unreachable { .. }), "{nobody}");
 }

@@ -58,6 +58,14 @@ impl Program {
         Self { path: path.to_owned(), first: Vec::new() }
     }
 
+    /// The same program in a network namespace of this machine, by ip-netns(8), which only root may do.
+    #[must_use]
+    pub fn within(&self, namespace: &str) -> Self {
+        let before = ["netns", "exec", namespace].map(OsString::from).into_iter();
+        let first = before.chain(std::iter::once(self.path.clone().into())).chain(self.first.clone());
+        Self { path: "ip".into(), first: first.collect() }
+    }
+
     /// The command without its arguments: no variable of the caller's own federation reaches it.
     pub(crate) fn command(&self, folder: &Path) -> Command {
         let mut command = Command::new(&self.path);

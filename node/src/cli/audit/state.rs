@@ -37,7 +37,7 @@ pub(super) fn examine(place: &Path, speak: &Speak) -> anyhow::Result<(Vec<Step>,
     let running = door_of(place).is_ok_and(|socket| std::os::unix::net::UnixStream::connect(socket).is_ok());
     if running {
         speak.say("the node runs: its log is read through its door; stop it to have its files examined as well");
-        let link = LinkOptions { node: Some(place.display().to_string()), peer_key: None };
+        let link = LinkOptions { node: Some(place.display().to_string()), ..LinkOptions::default() };
         let export = online(async { at_door(&mut link.open(None).await?).await })?;
         return Ok((Vec::new(), Some(export)));
     }

@@ -42,7 +42,8 @@ pub(crate) struct ExportArgs {
 /// Places every statement that verifies; what does not is named, and the exit code says so.
 pub(crate) fn import(args: &ImportArgs, speak: &Speak) -> anyhow::Result<()> {
     if args.node.is_some() {
-        let link = LinkOptions { node: args.node.clone(), peer_key: args.peer_key.clone() };
+        let (node, peer_key) = (args.node.clone(), args.peer_key.clone());
+        let link = LinkOptions { node, peer_key, ..LinkOptions::default() };
         return super::offer::run(&args.files, &args.federation, &link, speak);
     }
     let now = now();

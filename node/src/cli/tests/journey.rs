@@ -24,7 +24,7 @@ pub(super) const PATIENCE: Duration = Duration::from_secs(120);
 /// Running nodes of one federation.
 pub(super) struct Running {
     home: PathBuf,
-    hub: Multiaddr,
+    pub(super) hub: Multiaddr,
     stop: watch::Sender<bool>,
     runtime: Option<tokio::runtime::Runtime>,
 }
@@ -60,6 +60,7 @@ fn settings(home: &Path, name: &str, dial: Vec<Multiaddr>) -> (Settings, Identit
         listen: vec!["/ip4/127.0.0.1/tcp/0".parse().unwrap()],
         dial,
         hub: config.is_hub(),
+        proxy: None,
         door: config.door_socket(),
         statements: folder
             .iter()

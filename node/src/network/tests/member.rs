@@ -62,7 +62,7 @@ pub(super) fn keys(of: &[u8]) -> Members {
 
 pub(super) fn settings(listen: Option<&str>, dial: Vec<Multiaddr>, hub: bool) -> Settings {
     let listen = listen.iter().map(|address| address.parse().unwrap()).collect();
-    Settings { network: NetworkId([42; 32]), listen, dial, hub }
+    Settings { network: NetworkId([42; 32]), listen, dial, hub, proxy: None }
 }
 
 impl Member {
