@@ -146,10 +146,10 @@ impl Effects {
 
     /// Signs a statement of this node's own and takes it.
     fn say<T: Payload + Send + 'static>(&self, payload: T, kind: &'static str, issued: u64) {
-        let (driver, seal) = (self.driver.clone(), self.seal.clone());
+        let (driver, seal, exchange) = (self.driver.clone(), self.seal.clone(), self.exchange.clone());
         tokio::spawn(async move {
             match seal.sign(&payload, issued) {
-                Ok(bytes) => take_own(&driver, bytes, kind).await,
+                Ok(bytes) => take_own(&driver, &exchange, bytes, kind).await,
                 Err(error) => tracing::error!(%error, kind, "a statement of this node could not be signed"),
             }
         });
@@ -175,6 +175,7 @@ impl Effects {
         let (terms, ledger) = (Terms::of(core, &task, now()), execution.ledger.clone());
         let (driver, seal, custody, store) =
             (self.driver.clone(), self.seal.clone(), self.custody.clone(), self.store.clone());
+        let exchange = self.exchange.clone();
         tokio::spawn(async move {
             let sealed = tokio::task::spawn_blocking(move || -> Result<Opened, anyhow::Error> {
                 let recipient = seal::parse_recipient(release.recipient())?;
@@ -189,7 +190,7 @@ impl Effects {
                 Ok(Opened::Signed(seal.sign(&statement, now())?))
             });
             match sealed.await {
-                Ok(Ok(Opened::Signed(bytes))) => take_own(&driver, bytes, "release").await,
+                Ok(Ok(Opened::Signed(bytes))) => take_own(&driver, &exchange, bytes, "release").await,
                 Ok(Ok(Opened::Not(rechecked))) => {
                     tracing::warn!(task = %task.short(), "custody was not opened: something has left meanwhile that its outputs meet; it is for the reviewers again");
                     told(task, rechecked, &driver).await;
@@ -243,9 +244,10 @@ pub fn admitted(core: &Node, dialled: &BTreeSet<PeerKey>, now: u64) -> Members {
     Arc::new(members)
 }
 
-async fn take_own(driver: &Handle, bytes: Vec<u8>, kind: &'static str) {
+async fn take_own(driver: &Handle, exchange: &Exchange, bytes: Vec<u8>, kind: &'static str) {
     match driver.take(bytes).await {
-        Ok(_) | Err(TakeError::Stopped) => {}
+        Ok(_) => exchange.said(),
+        Err(TakeError::Stopped) => {}
         Err(TakeError::Verdict(verdict)) => {
             tracing::error!(kind, %verdict, "this node's own statement is not valid; is the node enrolled and its clock right?");
         }

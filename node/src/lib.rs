@@ -6,7 +6,7 @@
 //! | [`trial`] | the same run and the same checks on an author's own machine |
 //! | [`driver`] | the one loop that owns the core and its journal: records first, then effects |
 //! | [`effects`], [`execute`] | what the core asks for; running a component and checking its outputs |
-//! | [`exchange`], [`network`] | other members: direct streams, gossip, admission |
+//! | [`exchange`], `rounds`, [`network`] | other members: direct streams, when to go round with whom, gossip, admission |
 //! | [`door`], [`notices`] | people on this machine; telling people that something waits |
 //! | [`journal`], [`custody`], [`ledger`], [`store`], [`identity`] | what lies on disk: records, held outputs, who stood behind what left, blobs, keys |
 //! | [`config`], [`dataset`], [`statements`] | `node.toml`; the datasets that it names, opened; statement files |
@@ -34,6 +34,7 @@ pub mod notices;
 pub mod page;
 pub mod plot;
 pub mod review;
+mod rounds;
 pub mod schema;
 pub mod service;
 pub mod statements;

@@ -3,6 +3,7 @@
 //! | room | what lives there |
 //! |---|---|
 //! | `cluster` | a real federation: a hub and three TREs as processes, founded by the real verbs |
+//! | `crowd`, `proxy` | many whole nodes in this process, without a sandbox; a line between two of them that can be cut and held up |
 //! | `demo`, `up` | the whole way of a task, shown; the same federation left running |
 //! | `analyse` | components over given data sets, merged as a researcher merges them: for comparison with other people's statistics |
 //! | `corpus` | labelled outputs, parity with ACRO and hidden data: how well the rules tell safe from disclosive |
@@ -16,11 +17,13 @@ pub mod analyse;
 pub mod bench;
 pub mod cluster;
 pub mod corpus;
+pub mod crowd;
 pub mod demo;
 pub mod event;
 pub mod fixture;
 pub mod invariant;
 pub mod narrate;
+pub mod proxy;
 pub mod scenario;
 pub mod sim;
 pub mod simulate;

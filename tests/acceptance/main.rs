@@ -6,6 +6,7 @@ mod bundle;
 mod cli;
 mod confined;
 mod crash;
+mod delivery;
 mod egress;
 mod federation;
 mod forged;

@@ -7,6 +7,7 @@ mod datasets;
 mod decide;
 mod logging;
 mod replay;
+mod shared;
 pub mod step;
 pub mod task;
 
@@ -28,6 +29,7 @@ use crate::trust::roster::Roster;
 use crate::wire::id::{Digest, NetworkId, StatementId};
 use datasets::Offer;
 use logging::Logs;
+use shared::Shared;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// For how long a task waits for a grant, a project or a status that may still be on its way, in seconds. Gossip keeps no order.
@@ -39,7 +41,8 @@ pub struct Node {
     roster: Roster,
     tre: Option<Tre>,
     known: BTreeSet<StatementId>,
-    kinds: BTreeMap<StatementId, Kind>,
+    /// Of what is known: what others may have.
+    shared: Shared,
     tasks: BTreeMap<TaskId, Task>,
     /// Which task first used a nonce of an issuer.
     nonces: BTreeMap<(String, [u8; 16]), TaskId>,
@@ -77,7 +80,7 @@ impl Node {
             roster: Roster::new(network),
             tre,
             known: BTreeSet::new(),
-            kinds: BTreeMap::new(),
+            shared: Shared::default(),
             tasks: BTreeMap::new(),
             nonces: BTreeMap::new(),
             cancellations: BTreeMap::new(),
@@ -117,7 +120,7 @@ impl Node {
     /// The kind of a statement that is held here.
     #[must_use]
     pub fn kind(&self, id: &StatementId) -> Option<Kind> {
-        self.kinds.get(id).copied()
+        self.shared.kind(id)
     }
 
     /// Whether other members may have a statement: what is under review here stays here, and of datasets the newest word is enough.
@@ -177,6 +180,7 @@ impl Node {
             Input::CaughtUp => self.caught_up(),
             Input::Tick => {}
         }
+        self.shared.expire(now, self.roster.clock_skew_seconds());
         self.settle(now, &mut step);
         step
     }
@@ -241,10 +245,12 @@ impl Node {
     /// The part of taking a statement that a replay repeats. True when it may have changed who is a member.
     fn apply_statement(&mut self, statement: &Statement, at: u64) -> bool {
         self.known.insert(statement.id());
-        self.kinds.insert(statement.id(), statement.kind());
+        self.shared.hold(statement);
         self.roster.take(statement);
         if self.is_private(statement) {
             self.private.insert(statement.id());
+        } else if !self.private.contains(&statement.id()) {
+            self.shared.offer(&statement.id());
         }
         if let Some(task) = spoken_of(statement).filter(|task| !self.tasks.contains_key(task)) {
             self.early.entry(task).or_default().push(statement.clone());

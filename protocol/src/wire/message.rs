@@ -1,5 +1,6 @@
 //! What two members say to each other over a direct stream (`WIRE.md`, section "Direct streams"): statements and blobs, by digest.
 
+use crate::reconcile::Share;
 use crate::record::Kind;
 use crate::record::submission::TaskId;
 use crate::wire::id::{Digest, StatementId};
@@ -27,6 +28,14 @@ pub enum Request {
         after: Option<StatementId>,
         /// Only these kinds; none listed means every kind.
         kinds: Vec<Kind>,
+    },
+    /// What do you say to this frame of a round (negentropy version 1 over when statements were signed and their ids)?
+    Reconcile {
+        /// Of which statements.
+        share: Share,
+        /// At most [`crate::reconcile::FRAME_BYTES`].
+        #[serde(with = "serde_bytes")]
+        frame: Vec<u8>,
     },
     /// Everything that you hold about one task: its submission, cancellations, phases, runs, attestations and releases.
     About {
@@ -78,6 +87,12 @@ pub enum Response {
         ids: Vec<StatementId>,
         /// Whether more follow the last one.
         more: bool,
+    },
+    /// The frame that answers one.
+    Reconcile {
+        /// At most [`crate::reconcile::FRAME_BYTES`]; its version alone when nothing differs.
+        #[serde(with = "serde_bytes")]
+        frame: Vec<u8>,
     },
     /// The statements asked for that are held here.
     Statements {
