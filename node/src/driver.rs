@@ -244,8 +244,13 @@ impl Driver {
         for look in round.reads {
             look(&self.core, &self.journal);
         }
-        for effect in round.effects {
+        // Who may connect is asked once, however many statements have changed it.
+        let members = round.effects.contains(&Effect::Members);
+        for effect in round.effects.into_iter().filter(|effect| *effect != Effect::Members) {
             effects.perform(effect, &self.core);
+        }
+        if members {
+            effects.perform(Effect::Members, &self.core);
         }
         Ok(())
     }

@@ -19,7 +19,7 @@ use protocol::record::submission::TaskId;
 use protocol::record::{Payload, payload::DECADE};
 use protocol::tre::{Release, coarse};
 use protocol::trust::freshness::Stale;
-use protocol::wire::id::NetworkId;
+use protocol::wire::id::{Digest, NetworkId};
 use protocol::wire::message::Request;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -132,6 +132,8 @@ impl Effects {
     }
 
     fn tell(&self, bytes: &Arc<[u8]>) {
+        // It may be a release.
+        self.exchange.heard();
         let (network, statement) = (self.network.clone(), bytes.to_vec());
         tokio::spawn(async move {
             for peer in network.peers().await.into_iter().filter(|peer| peer.role != Role::Client) {
@@ -185,8 +187,8 @@ impl Effects {
                 };
                 let mut ciphertext = Vec::new();
                 seal::seal(&[recipient], Delivery::of(&held, &release).to_bytes().as_slice(), &mut ciphertext)?;
-                let digest = store.put(&ciphertext)?;
-                let statement = release.statement(logged, digest, ciphertext.len() as u64);
+                let sealed = store.seal(&ciphertext)?;
+                let statement = release.statement(logged, Digest::of(&ciphertext), sealed);
                 Ok(Opened::Signed(seal.sign(&statement, now())?))
             });
             match sealed.await {

@@ -3,9 +3,11 @@
 mod blobs;
 mod refused;
 mod round;
+mod slices;
 
 pub use blobs::ObtainError;
 pub use round::{Round, RoundError};
+pub use slices::PullError;
 
 use crate::driver::{Handle, TakeError};
 use crate::network::Network;
@@ -16,7 +18,7 @@ use refused::Refused;
 use serde_bytes::ByteBuf;
 use std::ops::Bound;
 use std::sync::{Arc, Mutex};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, Semaphore};
 
 /// The most bytes of statements in one answer; what does not fit is asked for again.
 const STATEMENTS_BYTES: usize = 1024 * 1024;
@@ -27,6 +29,9 @@ const STATEMENTS_ASKED: usize = 64;
 /// The largest component that is taken from a submitter, in bytes.
 pub const COMPONENT_BYTES: u64 = 32 * 1024 * 1024;
 
+/// Frames of rounds that are computed at once: whoever asks for many waits for them.
+const COMPUTING: usize = 2;
+
 /// What this node says to members and asks of them.
 #[derive(Clone)]
 pub struct Exchange {
@@ -35,6 +40,8 @@ pub struct Exchange {
     store: Store,
     refused: Arc<Mutex<Refused>>,
     said: Arc<Notify>,
+    heard: Arc<Notify>,
+    computing: Arc<Semaphore>,
 }
 
 /// Who asks.
@@ -50,7 +57,15 @@ impl Exchange {
     /// Over this network, for this driver, with these blobs.
     #[must_use]
     pub fn new(driver: Handle, network: Network, store: Store) -> Self {
-        Self { driver, network, store, refused: Arc::default(), said: Arc::default() }
+        Self {
+            driver,
+            network,
+            store,
+            refused: Arc::default(),
+            said: Arc::default(),
+            heard: Arc::default(),
+            computing: Arc::new(Semaphore::new(COMPUTING)),
+        }
     }
 
     /// This node has said something, or has taken it from a person: a member has to be known to hold it too.
@@ -61,6 +76,16 @@ impl Exchange {
     /// Waits until something was said.
     pub async fn until_said(&self) {
         self.said.notified().await;
+    }
+
+    /// This node has heard something about a task.
+    pub fn heard(&self) {
+        self.heard.notify_one();
+    }
+
+    /// Waits until something was heard.
+    pub async fn until_heard(&self) {
+        self.heard.notified().await;
     }
 
     /// Answers one question of a member, or of a person on this machine.
@@ -77,15 +102,13 @@ impl Exchange {
                 Err(error @ TakeError::Stopped) => Response::NotTaken { reason: error.to_string() },
             },
             Request::Inventory { after, kinds } => self.inventory(after, kinds).await,
-            Request::Reconcile { share, frame } => {
-                let said = self.driver.read(move |core, _| core.answer_round(share, &frame)).await;
-                said.and_then(Result::ok).map_or(Response::Unknown, |frame| Response::Reconcile { frame })
-            }
+            Request::Reconcile { share, frame } => self.answer_round(share, frame).await,
             Request::Statements { ids } => self.statements(ids.into_iter().take(STATEMENTS_ASKED).collect()).await,
             Request::About { task } => {
                 let ids = self.driver.read(move |core, _| core.about(&task)).await.unwrap_or_default();
                 if ids.is_empty() { Response::Unknown } else { self.statements(ids).await }
             }
+            Request::Slice { file, offset, hops } => self.slice(file, offset, hops).await,
             Request::Blob { digest, offset, hops } => self.blob(digest, offset, hops).await,
             Request::Store { digest, offset, total, part } => {
                 if total > COMPONENT_BYTES {

@@ -7,12 +7,14 @@
 //! | [`driver`] | the one loop that owns the core and its journal: records first, then effects |
 //! | [`effects`], [`execute`] | what the core asks for; running a component and checking its outputs |
 //! | [`exchange`], `rounds`, [`network`] | other members: direct streams, when to go round with whom, gossip, admission |
+//! | [`slice`], [`arrival`], [`mailbox`] | released files: proven stretch by stretch, on their way, kept by a hub |
 //! | [`door`], [`notices`] | people on this machine; telling people that something waits |
 //! | [`journal`], [`custody`], [`ledger`], [`store`], [`identity`] | what lies on disk: records, held outputs, who stood behind what left, blobs, keys |
 //! | [`config`], [`dataset`], [`statements`] | `node.toml`; the datasets that it names, opened; statement files |
 //! | [`catalogue`], [`schema`] | components that come with the program; what a dataset looks like |
 //! | [`cli`] | one verb a file |
 
+pub mod arrival;
 pub mod catalogue;
 pub mod cli;
 pub mod clock;
@@ -29,6 +31,7 @@ pub mod identity;
 pub mod journal;
 pub mod ledger;
 pub mod logbook;
+pub mod mailbox;
 pub mod network;
 pub mod notices;
 pub mod page;
@@ -37,6 +40,7 @@ pub mod review;
 mod rounds;
 pub mod schema;
 pub mod service;
+pub mod slice;
 pub mod statements;
 pub mod store;
 pub mod trial;

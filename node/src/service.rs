@@ -1,7 +1,7 @@
 //! A running node: journal, core, network and door put together, and taken apart again in order.
 
 use crate::clock::now;
-use crate::config::Notices;
+use crate::config::{Mailbox, Notices};
 use crate::custody::Custody;
 use crate::door::{Door, DoorError};
 use crate::driver::{self, Handle};
@@ -11,7 +11,8 @@ use crate::execute::Execution;
 use crate::identity::Identity;
 use crate::journal::{Journal, JournalError};
 use crate::ledger::{Ledger, LedgerError, Released};
-use crate::network::{self, Event, Multiaddr, Network, PeerKey, Role, Verdict};
+use crate::mailbox;
+use crate::network::{self, Event, Multiaddr, PeerKey, Role, Verdict};
 use crate::notices;
 use crate::rounds::Rounds;
 use crate::schema;
@@ -69,6 +70,8 @@ pub struct Settings {
     pub limits: Limits,
     /// Whom it tells that something waits or was decided.
     pub notices: Notices,
+    /// What it keeps for others; none on a TRE.
+    pub mailbox: Option<Mailbox>,
     /// The program that is a confined worker.
     pub worker: Program,
     /// The layers of confinement that may be missing.
@@ -169,6 +172,7 @@ pub async fn run(
         None => None,
     };
     tracing::info!(name = settings.name, key = %identity.signing.public().fingerprint(), "the node signs as");
+    let blobs = store.clone();
     let effects = Effects {
         driver: handle.clone(),
         seal: Seal { network: settings.network, name: settings.name.clone(), key: identity.signing },
@@ -200,7 +204,10 @@ pub async fn run(
     if let Some(tre) = settings.tre {
         tokio::spawn(notices::run(settings.notices, tre.name, handle.clone(), stop.clone()));
     }
-    let hearing = tokio::spawn(hear(events, handle, network.clone(), exchange, stop.clone()));
+    if let Some(mailbox) = settings.mailbox {
+        tokio::spawn(mailbox::keep(mailbox, handle.clone(), exchange.clone(), blobs, stop.clone()));
+    }
+    let hearing = tokio::spawn(hear(events, handle, exchange, stop.clone()));
     ready(&Ready { addresses: network.local_addresses(), door: settings.door });
 
     let mut stopping = stop;
@@ -234,13 +241,7 @@ async fn import(driver: &Handle, statements: Vec<Vec<u8>>) {
 }
 
 /// Listens to the other members until the network ends.
-async fn hear(
-    mut events: mpsc::Receiver<Event>,
-    driver: Handle,
-    network: Network,
-    exchange: Exchange,
-    mut stop: watch::Receiver<bool>,
-) {
+async fn hear(mut events: mpsc::Receiver<Event>, driver: Handle, exchange: Exchange, mut stop: watch::Receiver<bool>) {
     let at_once = Arc::new(Semaphore::new(AT_ONCE));
     let mut rounds = Rounds::new(Instant::now(), chance());
     let mut under_way = JoinSet::new();
@@ -284,7 +285,11 @@ async fn hear(
                 });
             }
             Event::Connected { role: Role::Client, .. } => {}
-            Event::Connected { peer, role, outbound } => rounds.connected(peer, role, outbound, Instant::now()),
+            Event::Connected { peer, role, outbound } => {
+                rounds.connected(peer, role, outbound, Instant::now());
+                // It may have what the mailbox lacks.
+                exchange.heard();
+            }
             Event::Disconnected { peer } => rounds.disconnected(&peer),
         }
     }

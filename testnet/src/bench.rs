@@ -2,6 +2,7 @@
 
 mod bare;
 mod batches;
+mod gossip;
 mod handle;
 mod idle;
 mod kill;
@@ -9,6 +10,7 @@ mod overhead;
 mod page;
 mod review;
 mod start;
+mod transfer;
 mod warm;
 
 pub use bare::{AS_BARE, live as live_bare};
@@ -55,6 +57,10 @@ enum Name {
     Kill,
     /// The check of a large output, the page that shows one, and the way from a decision to the result.
     Review,
+    /// Announcements among 50 and 200 members behind three hubs.
+    Gossip,
+    /// A result of 256 MiB from node to node, beside a Noise stream and a raw TCP copy.
+    Transfer,
     /// All of them.
     All,
 }
@@ -186,6 +192,12 @@ async fn measure(args: &Args, narrator: Narrator) -> anyhow::Result<Vec<Figure>>
     }
     if wants(Name::Review) {
         figures.extend(review::measure(args.samples, narrator).await?);
+    }
+    if wants(Name::Gossip) {
+        figures.extend(gossip::measure(narrator).await?);
+    }
+    if wants(Name::Transfer) {
+        figures.extend(transfer::measure(narrator).await?);
     }
     if wants(Name::MemoryIdle) {
         figures.extend(idle::measure(narrator).await?);

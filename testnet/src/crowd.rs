@@ -6,7 +6,7 @@ use anyhow::{Context as _, anyhow};
 use futures::future::try_join_all;
 use keys::seal;
 use keys::signer::SoftKey;
-use node::config::Notices;
+use node::config::{Mailbox, Notices};
 use node::door::{Answer, Ask};
 use node::identity::Identity;
 use node::network::{self, Event, Multiaddr, Network, Verdict};
@@ -80,13 +80,42 @@ impl Crowd {
         })
     }
 
+    /// Every member that is started from now on knows these statements too.
+    pub fn know(&mut self, statements: impl IntoIterator<Item = Vec<u8>>) {
+        self.statements.extend(statements);
+    }
+
+    /// What every member knows at its start.
+    #[must_use]
+    pub fn statements(&self) -> &[Vec<u8>] {
+        &self.statements
+    }
+
+    /// Where a member keeps its state.
+    #[must_use]
+    pub fn state(&self, name: &str) -> PathBuf {
+        self.folder.join(name)
+    }
+
+    /// Offers a statement at this member's door.
+    ///
+    /// # Errors
+    /// When the member does not take it.
+    pub async fn offer(&self, at: &str, statement: Vec<u8>) -> anyhow::Result<StatementId> {
+        let id = StatementId::of(&statement);
+        match self.door(at)?.ask(&Ask::Member(Request::Offer { statement })).await? {
+            Answer::Member(Response::Taken) => Ok(id),
+            other => Err(anyhow!("{at} did not take it: {other:?}")),
+        }
+    }
+
     /// Starts a member, or starts it again over the state that it left.
     ///
     /// # Errors
     /// When it does not start within a minute.
     pub async fn start(&mut self, name: &str, part: Part) -> anyhow::Result<()> {
         let actor = self.federation.actor(name);
-        let state = self.folder.join(name);
+        let state = self.state(name);
         let door = state.join("door.sock");
         let any = "/ip4/127.0.0.1/tcp/0".parse()?;
         let settings = service::Settings {
@@ -103,6 +132,7 @@ impl Crowd {
             published: BTreeSet::new(),
             limits: Limits::default(),
             notices: Notices::default(),
+            mailbox: part.hub.then(Mailbox::default),
             worker: Program::this()?,
             accepted: Vec::new(),
         };
@@ -199,12 +229,7 @@ impl Crowd {
     pub async fn submit(&mut self, at: &str) -> anyhow::Result<StatementId> {
         self.submissions += 1;
         let submission = self.federation.task("researcher-0", self.submissions, [0]);
-        let statement = self.federation.sign(&submission, "researcher-0", now()?, DAY).to_vec();
-        let id = StatementId::of(&statement);
-        match self.door(at)?.ask(&Ask::Member(Request::Offer { statement })).await? {
-            Answer::Member(Response::Taken) => Ok(id),
-            other => Err(anyhow!("{at} did not take it: {other:?}")),
-        }
+        self.offer(at, self.federation.sign(&submission, "researcher-0", now()?, DAY).to_vec()).await
     }
 
     /// Which of these statements a member lacks.
@@ -251,6 +276,7 @@ impl Crowd {
     }
 }
 
-fn now() -> anyhow::Result<u64> {
+/// Now, in seconds since 1970.
+pub(crate) fn now() -> anyhow::Result<u64> {
     Ok(SystemTime::now().duration_since(UNIX_EPOCH).context("the clock is before 1970")?.as_secs())
 }

@@ -11,6 +11,7 @@
 //! | `fixture` | seeded data and keys, and the referee that computes the expected figures |
 //! | `sim`, `scenario`, `event`, `invariant` | the simulator of pure cores and what must hold after every event |
 //! | `simulate` | its two commands |
+//! | `transfer` | a large result through a hub that is killed again and again, and what that costs |
 //! | `narrate` | the voice of the demo |
 
 pub mod analyse;
@@ -27,4 +28,5 @@ pub mod proxy;
 pub mod scenario;
 pub mod sim;
 pub mod simulate;
+pub mod transfer;
 pub mod up;

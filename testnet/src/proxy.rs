@@ -4,6 +4,8 @@
 //! slow. Messages that are lost, doubled and out of order are the simulator's part.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
@@ -33,6 +35,7 @@ pub struct Proxy {
     /// Where to dial instead of the target.
     pub address: SocketAddr,
     line: watch::Sender<Line>,
+    passed: Arc<AtomicU64>,
     task: JoinHandle<()>,
 }
 
@@ -45,12 +48,20 @@ impl Proxy {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let address = listener.local_addr()?;
         let (line, state) = watch::channel(Line::Whole);
+        let passed = Arc::new(AtomicU64::new(0));
+        let counted = passed.clone();
         let task = tokio::spawn(async move {
             while let Ok((near, _)) = listener.accept().await {
-                tokio::spawn(carry(near, target, state.clone()));
+                tokio::spawn(carry(near, target, state.clone(), counted.clone()));
             }
         });
-        Ok(Self { address, line, task })
+        Ok(Self { address, line, passed, task })
+    }
+
+    /// How many bytes have passed, both ways together.
+    #[must_use]
+    pub fn passed(&self) -> u64 {
+        self.passed.load(Ordering::Relaxed)
     }
 
     /// Changes how the line is, also for the connections that stand.
@@ -66,26 +77,26 @@ impl Drop for Proxy {
     }
 }
 
-async fn carry(near: TcpStream, target: SocketAddr, mut state: watch::Receiver<Line>) {
+async fn carry(near: TcpStream, target: SocketAddr, mut state: watch::Receiver<Line>, passed: Arc<AtomicU64>) {
     if *state.borrow() == Line::Cut {
         return;
     }
     let Ok(far) = TcpStream::connect(target).await else { return };
     let ((from_near, to_near), (from_far, to_far)) = (near.into_split(), far.into_split());
+    let (there, back) = (state.clone(), state.clone());
     let cut = async {
         // An error means that the line is gone.
         state.wait_for(|line| *line == Line::Cut).await.ok();
     };
-    let (there, back) = (state.clone(), state.clone());
     tokio::select! {
         () = cut => {}
-        () = pass(from_near, to_far, there) => {}
-        () = pass(from_far, to_near, back) => {}
+        () = pass(from_near, to_far, there, &passed) => {}
+        () = pass(from_far, to_near, back, &passed) => {}
     }
 }
 
 /// One direction, until its end.
-async fn pass(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, mut state: watch::Receiver<Line>) {
+async fn pass(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, mut state: watch::Receiver<Line>, passed: &AtomicU64) {
     let mut buffer = vec![0; BUFFER];
     loop {
         let Ok(length) = from.read(&mut buffer).await else { return };
@@ -105,6 +116,7 @@ async fn pass(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, mut state: watch:
         if to.write_all(&buffer[..length]).await.is_err() {
             return;
         }
+        passed.fetch_add(u64::try_from(length).unwrap_or(0), Ordering::Relaxed);
     }
 }
 

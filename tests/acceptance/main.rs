@@ -13,3 +13,4 @@ mod forged;
 mod pipeline;
 mod refusals;
 mod rounds;
+mod transfer;

@@ -1,14 +1,11 @@
-//! Blobs: served to members that may have them, and got from members that have them.
+//! Components: served to members that may have them, and got from members that have them.
 
-use super::Exchange;
+use super::{COMPONENT_BYTES, Exchange};
 use crate::network::{PeerKey, Role};
 use crate::store::StoreError;
 use protocol::wire::id::Digest;
 use protocol::wire::message::{PART_BYTES, Request, Response};
 use thiserror::Error;
-
-/// The largest blob that is fetched, in bytes: a released ciphertext.
-const BLOB_BYTES: u64 = 1024 * 1024 * 1024;
 
 /// How often a blob is asked for before it counts as unavailable.
 const ATTEMPTS: u32 = 4;
@@ -86,7 +83,7 @@ impl Exchange {
             let Ok(Response::Part { total, part }) = answer else { return Ok(false) };
             let end = offset.saturating_add(part.len() as u64);
             // A clean end of stream is no proof of completeness: length and digest are checked here.
-            if total > BLOB_BYTES || end > total || part.len() > PART_BYTES || (part.is_empty() && total > 0) {
+            if total > COMPONENT_BYTES || end > total || part.len() > PART_BYTES || (part.is_empty() && total > 0) {
                 return Ok(false);
             }
             let (store, named) = (self.store.clone(), *digest);

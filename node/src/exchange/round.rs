@@ -3,7 +3,7 @@
 use super::Exchange;
 use crate::network::{AskError, PeerKey};
 use futures::{StreamExt as _, stream};
-use protocol::reconcile::{BadFrame, Share};
+use protocol::reconcile::{self, BadFrame, Index, Share};
 use protocol::wire::id::StatementId;
 use protocol::wire::message::{Request, Response};
 use std::collections::BTreeSet;
@@ -90,7 +90,7 @@ impl Exchange {
         round: &mut Round,
         useless: &mut usize,
     ) -> Result<(), RoundError> {
-        let begun = self.driver.read(move |core, _| core.begin_round(share)).await;
+        let begun = self.aside(share, reconcile::begin).await;
         let mut frame = begun.ok_or(RoundError::Stopping)?;
         for _ in 0..FRAMES {
             let Response::Reconcile { frame: said } =
@@ -98,9 +98,9 @@ impl Exchange {
             else {
                 return Err(RoundError::Declined);
             };
-            let compared = self.driver.read(move |core, _| core.compare_round(share, &said)).await;
+            let compared = self.aside(share, move |index| reconcile::compare(index, &said)).await;
             let compared = compared.ok_or(RoundError::Stopping)??;
-            for group in self.wanted(compared.missing_here).chunks(GROUP) {
+            for group in self.wanted(compared.missing_here).await.chunks(GROUP) {
                 self.fetch(peer, share, group, round, useless).await?;
             }
             self.bring(peer, compared.missing_there, round).await?;
@@ -112,8 +112,32 @@ impl Exchange {
         Err(RoundError::Endless)
     }
 
-    /// What was not refused here before.
-    fn wanted(&self, mut ids: Vec<StatementId>) -> Vec<StatementId> {
+    /// Answers one frame of a round that a member began.
+    pub(super) async fn answer_round(&self, share: Share, frame: Vec<u8>) -> Response {
+        let said = self.aside(share, move |index| reconcile::answer(index, &frame)).await;
+        said.and_then(Result::ok).map_or(Response::Unknown, |frame| Response::Reconcile { frame })
+    }
+
+    /// Computes over what is offered now, beside the driver: over a million statements that takes some hundredths of a second. None when the node stops.
+    async fn aside<T: Send + 'static>(
+        &self,
+        share: Share,
+        compute: impl FnOnce(&Index) -> T + Send + 'static,
+    ) -> Option<T> {
+        let _turn = self.computing.acquire().await.ok()?;
+        let index = self.driver.read(move |core, _| core.offered(share).clone()).await?;
+        tokio::task::spawn_blocking(move || compute(&index)).await.ok()
+    }
+
+    /// What is not held here, though not offered, and was not refused before.
+    async fn wanted(&self, ids: Vec<StatementId>) -> Vec<StatementId> {
+        if ids.is_empty() {
+            return ids;
+        }
+        let missing = self.driver.read(move |core, _| -> Vec<StatementId> {
+            ids.into_iter().filter(|id| !core.known().contains(id)).collect()
+        });
+        let mut ids = missing.await.unwrap_or_default();
         let refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
         ids.retain(|id| !refused.is_refused_here(id));
         ids
@@ -130,7 +154,7 @@ impl Exchange {
     ) -> Result<(), RoundError> {
         let questions: Vec<Vec<StatementId>> = wanted.chunks(ASKED).map(<[StatementId]>::to_vec).collect();
         let mut answers = stream::iter(questions).map(|asked| self.get(peer, asked)).buffered(IN_FLIGHT);
-        let mut outcome = Ok(());
+        let mut outcome: Result<(), RoundError> = Ok(());
         let mut given = Vec::new();
         while let Some(answer) = answers.next().await {
             match answer {

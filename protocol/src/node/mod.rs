@@ -21,6 +21,7 @@ use crate::record::Kind;
 use crate::record::cancellation::Cancellation;
 use crate::record::comment::Readers;
 use crate::record::dataset::Dataset;
+use crate::record::release::Sealed;
 use crate::record::standing_approval::StandingApproval;
 use crate::record::submission::TaskId;
 use crate::safes::Tre;
@@ -53,8 +54,10 @@ pub struct Node {
     obtaining: BTreeSet<Digest>,
     /// Tasks here that can still change or be reported.
     active: BTreeSet<TaskId>,
-    /// Components of known submissions and ciphertexts of known releases: all that a member can ask for by digest.
+    /// Components of known submissions: what a member can ask for by digest.
     blobs: BTreeSet<Digest>,
+    /// Ciphertexts of known releases: what a member can ask for by root and size.
+    released: BTreeMap<Sealed, Let>,
     /// Runs and attestations of this TRE about which nothing is decided yet: they are nobody else's business.
     private: BTreeSet<StatementId>,
     /// Signatures under standing approvals at this TRE.
@@ -67,6 +70,15 @@ pub struct Node {
     /// Older words about datasets.
     superseded: BTreeSet<StatementId>,
     offer: Offer,
+}
+
+/// Who let a ciphertext out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Let {
+    /// The TRE. Another one that names the same ciphertext later changes nothing: whoever has it gives the same bytes.
+    pub tre: String,
+    /// When, in seconds since 1970.
+    pub at: u64,
 }
 
 /// The most signatures under standing approvals of one person that are kept.
@@ -89,6 +101,7 @@ impl Node {
             obtaining: BTreeSet::new(),
             active: BTreeSet::new(),
             blobs: BTreeSet::new(),
+            released: BTreeMap::new(),
             private: BTreeSet::new(),
             standing: Vec::new(),
             standing_used: BTreeMap::new(),
@@ -135,10 +148,16 @@ impl Node {
         &self.tasks
     }
 
-    /// Whether a blob is the component of a known submission or the ciphertext of a known release: only these travel.
+    /// Whether a blob is the component of a known submission: of blobs only these travel.
     #[must_use]
     pub fn serves(&self, blob: &Digest) -> bool {
         self.blobs.contains(blob)
+    }
+
+    /// The ciphertexts of known releases, and who let each out: of results only these travel.
+    #[must_use]
+    pub fn released(&self) -> &BTreeMap<Sealed, Let> {
+        &self.released
     }
 
     /// What may be shared about one task: its submission and everything that was said about it.
@@ -333,7 +352,8 @@ impl Node {
                 if here {
                     self.count_standing(release);
                 }
-                self.blobs.insert(release.payload().ciphertext);
+                let (tre, at) = (release.payload().tre.clone(), release.claims().issued);
+                self.released.entry(release.payload().sealed()).or_insert(Let { tre, at });
                 task(&mut self.tasks, &release.payload().task, &mut |task| task.take_release(release, here));
                 false
             }

@@ -2,7 +2,7 @@
 
 use super::Node;
 use crate::ingress::Statement;
-use crate::reconcile::{self, BadFrame, Compared, Index, Share};
+use crate::reconcile::{Index, Share};
 use crate::record::Kind;
 use crate::wire::id::StatementId;
 use std::collections::{BTreeMap, BTreeSet};
@@ -75,29 +75,5 @@ impl Node {
             Share::Trust => &self.shared.trust,
             Share::Tasks => &self.shared.tasks,
         }
-    }
-
-    /// The first frame of a round over a share.
-    #[must_use]
-    pub fn begin_round(&self, share: Share) -> Vec<u8> {
-        reconcile::begin(self.offered(share))
-    }
-
-    /// What to say to a frame of a member that began a round.
-    ///
-    /// # Errors
-    /// [`BadFrame`].
-    pub fn answer_round(&self, share: Share, frame: &[u8]) -> Result<Vec<u8>, BadFrame> {
-        reconcile::answer(self.offered(share), frame)
-    }
-
-    /// What the answer to this node's own frame tells. What is held here without being offered is not missing.
-    ///
-    /// # Errors
-    /// [`BadFrame`].
-    pub fn compare_round(&self, share: Share, frame: &[u8]) -> Result<Compared, BadFrame> {
-        let mut compared = reconcile::compare(self.offered(share), frame)?;
-        compared.missing_here.retain(|id| !self.known.contains(id));
-        Ok(compared)
     }
 }

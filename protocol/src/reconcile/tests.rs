@@ -54,7 +54,8 @@ fn equal_sets_of_any_size_are_one_small_frame_each_way() {
 fn the_newest_that_are_missing_cost_a_few_kilobytes_and_an_empty_member_gets_everything() {
     let (all, behind) = (index(0..100_000), index(0..99_900));
     let late = round(&behind, &all);
-    assert_eq!(late.here, (99_900..100_000).map(id).collect());
+    let newest: BTreeSet<StatementId> = (99_900..100_000).map(id).collect();
+    assert_eq!(late.here, newest);
     assert!(late.there.is_empty());
     assert!(late.bytes < 20_000 && late.frames <= 8, "{} bytes in {} frames", late.bytes, late.frames);
     let new = round(&Index::default(), &all);
@@ -124,8 +125,9 @@ proptest! {
         b in prop::collection::btree_set(0_u64..3_000, 0..1_500),
     ) {
         let round = round(&index(a.iter().copied()), &index(b.iter().copied()));
-        prop_assert_eq!(round.here, b.difference(&a).copied().map(id).collect());
-        prop_assert_eq!(round.there, a.difference(&b).copied().map(id).collect());
+        let here: BTreeSet<StatementId> = b.difference(&a).copied().map(id).collect();
+        let there: BTreeSet<StatementId> = a.difference(&b).copied().map(id).collect();
+        prop_assert_eq!((round.here, round.there), (here, there));
     }
 
     #[test]

@@ -2,12 +2,16 @@
 
 use crate::reconcile::Share;
 use crate::record::Kind;
+use crate::record::release::Sealed;
 use crate::record::submission::TaskId;
 use crate::wire::id::{Digest, StatementId};
 use serde::{Deserialize, Serialize};
 
 /// The largest part of a blob in one answer, in bytes: a request-response message stays small enough to interleave.
 pub const PART_BYTES: usize = 1024 * 1024;
+
+/// The bytes of a released file that one answer holds, but for the last ones: eight on their way are a megabyte, all that a cut can cost.
+pub const SLICE_BYTES: u64 = 128 * 1024;
 
 /// The most statement ids in one message; a longer inventory is asked for in pages.
 pub const IDS_PER_MESSAGE: usize = 8_192;
@@ -47,7 +51,16 @@ pub enum Request {
         /// Their ids.
         ids: Vec<StatementId>,
     },
-    /// Give me at most [`PART_BYTES`] of a blob (a component, or a released ciphertext).
+    /// Give me [`SLICE_BYTES`] of a released ciphertext, or what is left of it, with the hashes that prove them.
+    Slice {
+        /// The file.
+        file: Sealed,
+        /// Where to begin, in bytes; a multiple of 16,384.
+        offset: u64,
+        /// How many further members may be asked for it; 0 = answer from what you have only.
+        hops: u8,
+    },
+    /// Give me at most [`PART_BYTES`] of a component.
     Blob {
         /// SHA-256 of the whole blob.
         digest: Digest,
@@ -98,6 +111,12 @@ pub enum Response {
     Statements {
         /// Tagged COSE_Sign1 each.
         statements: Vec<serde_bytes::ByteBuf>,
+    },
+    /// A slice of a released ciphertext.
+    Slice {
+        /// In the Bao encoding, with groups of 16 KiB and no length before it.
+        #[serde(with = "serde_bytes")]
+        slice: Vec<u8>,
     },
     /// A part of a blob.
     Part {

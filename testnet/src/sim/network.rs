@@ -8,7 +8,7 @@ use crate::sim::world::{Pending, World};
 use protocol::ingress::{Ignored, Verdict};
 use protocol::lifecycle::Phase;
 use protocol::node::{Input, Node};
-use protocol::reconcile::Share;
+use protocol::reconcile::{self, Share};
 use protocol::record::Kind;
 use protocol::record::comment::Readers;
 use protocol::wire::id::StatementId;
@@ -284,11 +284,12 @@ impl World {
 fn lacking(taker: &Node, giver: &Node) -> Vec<StatementId> {
     let mut lacking = Vec::new();
     for share in Share::ALL {
-        let mut frame = Some(taker.begin_round(share));
+        let (own, other) = (taker.offered(share), giver.offered(share));
+        let mut frame = Some(reconcile::begin(own));
         while let Some(asked) = frame {
-            let said = giver.answer_round(share, &asked).expect("a node's frame is one");
-            let compared = taker.compare_round(share, &said).expect("a node's answer is a frame");
-            lacking.extend(compared.missing_here);
+            let said = reconcile::answer(other, &asked).expect("a node's frame is one");
+            let compared = reconcile::compare(own, &said).expect("a node's answer is a frame");
+            lacking.extend(compared.missing_here.into_iter().filter(|id| !taker.known().contains(id)));
             frame = compared.next;
         }
     }
