@@ -143,10 +143,12 @@ mod tests {
         }
         assert_eq!(decode(&sealed, offset, &[slice.as_slice(), &[0]].concat()), Err(OtherBytes));
         assert_eq!(decode(&sealed, 0, &slice), Err(OtherBytes), "another place");
-        for other in
-            [Sealed { bytes: 299_999, ..sealed }, Sealed { bytes: 1 << 50, ..sealed }, Sealed { bytes: 0, ..sealed }]
-        {
-            assert_eq!(decode(&other, offset, &slice), Err(OtherBytes), "another size");
+        // The last slice proves the size.
+        let last = 2 * SLICE_BYTES;
+        let slice = encode(&stored, &hashes, &sealed, last).unwrap().unwrap();
+        assert!(decode(&sealed, last, &slice).is_ok());
+        for bytes in [0, 299_999, 300_001, 1 << 20, 1 << 50] {
+            assert!(decode(&Sealed { bytes, ..sealed }, last, &slice).is_err(), "another size");
         }
     }
 

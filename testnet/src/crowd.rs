@@ -149,6 +149,13 @@ impl Crowd {
         }));
         let address = tokio::time::timeout(PATIENCE, told).await?.with_context(|| format!("{name} did not start"))?;
         let watch = Watch::new(name, &door);
+        // The door opens a moment later.
+        let open = async {
+            while watch.health().await.is_err() {
+                tokio::time::sleep(POLL / 10).await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, open).await.with_context(|| format!("the door of {name} did not open"))?;
         self.running.insert(name.to_owned(), Running { address, watch, stop, ended });
         Ok(())
     }

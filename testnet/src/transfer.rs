@@ -243,23 +243,23 @@ async fn fetch(
         let taking = arrival.take_all(answers, |length| {
             told.send_replace(length);
         });
-        let killing = async {
-            // Killed while slices are on their way: the taking goes on until it notices.
-            if length.wait_for(|length| *length >= limit).await.is_ok()
-                && let Some((hub, _)) = &mut hub
-            {
-                hub.kill().await?;
-                hub.start()?;
-                killed += 1;
-            }
-            std::future::pending::<anyhow::Result<()>>().await
-        };
-        tokio::select! {
+        let due = async { length.wait_for(|length| *length >= limit).await.is_ok() };
+        let kill = tokio::select! {
             taken = taking => match taken {
-                Ok(()) | Err(ArrivalError::Cut | ArrivalError::Unknown) => {}
+                Ok(()) => false,
+                Err(ArrivalError::Cut | ArrivalError::Unknown) => {
+                    sleep(POLL).await;
+                    false
+                }
                 Err(error) => return Err(error.into()),
             },
-            failed = killing => failed?,
+            // Slices are on their way, and never arrive.
+            due = due => due,
+        };
+        if let Some((hub, _)) = hub.as_mut().filter(|_| kill) {
+            hub.kill().await?;
+            hub.start()?;
+            killed += 1;
         }
     }
     if let Some((_, kills)) = hub {
