@@ -164,13 +164,13 @@ async fn a_partition_that_heals_leaves_no_trace_and_a_line_that_stalls_is_lived_
 async fn nodes_that_come_and_go_miss_nothing() {
     let _turn = TURN.lock().await;
     let folder = tempfile::tempdir().unwrap();
-    let mut crowd = Crowd::found(folder.path(), 50).unwrap();
-    let addresses = behind_hubs(&mut crowd, 3, 50).await;
+    let mut crowd = Crowd::found(folder.path(), 24).unwrap();
+    let addresses = behind_hubs(&mut crowd, 3, 24).await;
     let mut ids = BTreeSet::new();
     // Three times a third of them, while tasks are submitted: at those that stay, and at those that are about to go.
     for turn in 0..3_usize {
         let going: Vec<String> =
-            (3..50).filter(|number| number % 3 == turn).map(|number| format!("hub-{number}")).collect();
+            (3..24).filter(|number| number % 3 == turn).map(|number| format!("hub-{number}")).collect();
         for name in &going[..3] {
             ids.insert(crowd.submit(name).await.unwrap());
         }
