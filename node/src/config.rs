@@ -1,11 +1,13 @@
 //! A node's configuration: `node.toml`, strict about every field, with all defaults in one place and units in the names.
 
 mod dataset;
+mod mailbox;
 mod notices;
 mod proxy;
 mod text;
 
 pub use dataset::{Dataset, Engine, Postgres, Source, tables_in};
+pub use mailbox::Mailbox;
 pub use notices::{Mail, MailAddress, NotReachable, Notices, Webhook};
 pub use proxy::{Address, ProxySettings};
 pub use text::{ConfigError, Place};
@@ -95,6 +97,9 @@ pub struct Config {
     /// What locks components in, `[confinement]`.
     #[serde(default)]
     pub confinement: Confinement,
+    /// What a hub keeps for others, `[mailbox]`.
+    #[serde(default)]
+    pub mailbox: Mailbox,
 }
 
 /// What the operator accepts where the kernel does not lock the process of a component in as it should. Nothing, by default.

@@ -13,7 +13,7 @@ pub use around::{Around, Dialled, Neighbour};
 use crate::clock::now;
 use crate::custody::Custody;
 use crate::driver::Handle;
-use crate::exchange::Exchange;
+use crate::exchange::{Asker, Exchange};
 use crate::execute::{Execution, Replayed};
 use crate::ledger::Ledger;
 use crate::logbook::Logbook;
@@ -341,7 +341,7 @@ impl Door {
 
     async fn answer(&self, ask: Ask) -> Answer {
         match ask {
-            Ask::Member(request) => Answer::Member(self.exchange.answer(request).await),
+            Ask::Member(request) => Answer::Member(self.exchange.answer(request, Asker::Person).await),
             Ask::Reviews => {
                 self.driver.read(|core, _| queue::waiting(core, now())).await.map_or_else(stopping, Answer::Reviews)
             }

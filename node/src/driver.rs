@@ -3,9 +3,12 @@
 use crate::clock::now;
 use crate::effects::Effects;
 use crate::journal::{Journal, JournalError};
+use futures::{StreamExt as _, stream};
 use protocol::ingress::{Ignored, Statement, Verdict, receive};
 use protocol::node::{Effect, Input, Node, Record};
+use protocol::record::Kind;
 use protocol::safes::outputs::Held;
+use protocol::wire::envelope::Signed;
 use protocol::wire::id::StatementId;
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -62,6 +65,22 @@ impl Handle {
         let (reply, answer) = oneshot::channel();
         self.0.send(Message::Statement { bytes, reply }).await.map_err(|_| TakeError::Stopped)?;
         Ok(answer.await.map_err(|_| TakeError::Stopped)??)
+    }
+
+    /// Offers many statements, those first on which others depend; one commit carries many of them. What is no statement is left out.
+    pub async fn take_all(&self, statements: Vec<Vec<u8>>) -> Vec<(Kind, Result<StatementId, TakeError>)> {
+        let mut by_kind: BTreeMap<Kind, Vec<Vec<u8>>> = BTreeMap::new();
+        for bytes in statements {
+            if let Ok(signed) = Signed::parse(&bytes) {
+                by_kind.entry(signed.kind()).or_default().push(bytes);
+            }
+        }
+        let mut taken = Vec::new();
+        for (kind, statements) in by_kind {
+            let taking = stream::iter(statements.into_iter().map(|bytes| self.take(bytes))).buffered(BATCH);
+            taken.extend(taking.map(|one| (kind, one)).collect::<Vec<_>>().await);
+        }
+        taken
     }
 
     /// Hands over what came of an effect.
@@ -176,7 +195,7 @@ impl Driver {
         }
         match receive(&bytes, self.core.roster(), round.now) {
             Ok(statement) => {
-                let teaches = statement.kind() < protocol::record::Kind::Submission;
+                let teaches = statement.kind() < Kind::Submission;
                 self.feed(Input::Statement(statement), round);
                 if teaches {
                     self.try_pending(round);
@@ -225,8 +244,13 @@ impl Driver {
         for look in round.reads {
             look(&self.core, &self.journal);
         }
-        for effect in round.effects {
+        // Who may connect is asked once, however many statements have changed it.
+        let members = round.effects.contains(&Effect::Members);
+        for effect in round.effects.into_iter().filter(|effect| *effect != Effect::Members) {
             effects.perform(effect, &self.core);
+        }
+        if members {
+            effects.perform(Effect::Members, &self.core);
         }
         Ok(())
     }

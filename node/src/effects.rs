@@ -19,7 +19,7 @@ use protocol::record::submission::TaskId;
 use protocol::record::{Payload, payload::DECADE};
 use protocol::tre::{Release, coarse};
 use protocol::trust::freshness::Stale;
-use protocol::wire::id::NetworkId;
+use protocol::wire::id::{Digest, NetworkId};
 use protocol::wire::message::Request;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -132,6 +132,8 @@ impl Effects {
     }
 
     fn tell(&self, bytes: &Arc<[u8]>) {
+        // It may be a release.
+        self.exchange.heard();
         let (network, statement) = (self.network.clone(), bytes.to_vec());
         tokio::spawn(async move {
             for peer in network.peers().await.into_iter().filter(|peer| peer.role != Role::Client) {
@@ -146,10 +148,10 @@ impl Effects {
 
     /// Signs a statement of this node's own and takes it.
     fn say<T: Payload + Send + 'static>(&self, payload: T, kind: &'static str, issued: u64) {
-        let (driver, seal) = (self.driver.clone(), self.seal.clone());
+        let (driver, seal, exchange) = (self.driver.clone(), self.seal.clone(), self.exchange.clone());
         tokio::spawn(async move {
             match seal.sign(&payload, issued) {
-                Ok(bytes) => take_own(&driver, bytes, kind).await,
+                Ok(bytes) => take_own(&driver, &exchange, bytes, kind).await,
                 Err(error) => tracing::error!(%error, kind, "a statement of this node could not be signed"),
             }
         });
@@ -175,6 +177,7 @@ impl Effects {
         let (terms, ledger) = (Terms::of(core, &task, now()), execution.ledger.clone());
         let (driver, seal, custody, store) =
             (self.driver.clone(), self.seal.clone(), self.custody.clone(), self.store.clone());
+        let exchange = self.exchange.clone();
         tokio::spawn(async move {
             let sealed = tokio::task::spawn_blocking(move || -> Result<Opened, anyhow::Error> {
                 let recipient = seal::parse_recipient(release.recipient())?;
@@ -184,12 +187,12 @@ impl Effects {
                 };
                 let mut ciphertext = Vec::new();
                 seal::seal(&[recipient], Delivery::of(&held, &release).to_bytes().as_slice(), &mut ciphertext)?;
-                let digest = store.put(&ciphertext)?;
-                let statement = release.statement(logged, digest, ciphertext.len() as u64);
+                let sealed = store.seal(&ciphertext)?;
+                let statement = release.statement(logged, Digest::of(&ciphertext), sealed);
                 Ok(Opened::Signed(seal.sign(&statement, now())?))
             });
             match sealed.await {
-                Ok(Ok(Opened::Signed(bytes))) => take_own(&driver, bytes, "release").await,
+                Ok(Ok(Opened::Signed(bytes))) => take_own(&driver, &exchange, bytes, "release").await,
                 Ok(Ok(Opened::Not(rechecked))) => {
                     tracing::warn!(task = %task.short(), "custody was not opened: something has left meanwhile that its outputs meet; it is for the reviewers again");
                     told(task, rechecked, &driver).await;
@@ -243,9 +246,10 @@ pub fn admitted(core: &Node, dialled: &BTreeSet<PeerKey>, now: u64) -> Members {
     Arc::new(members)
 }
 
-async fn take_own(driver: &Handle, bytes: Vec<u8>, kind: &'static str) {
+async fn take_own(driver: &Handle, exchange: &Exchange, bytes: Vec<u8>, kind: &'static str) {
     match driver.take(bytes).await {
-        Ok(_) | Err(TakeError::Stopped) => {}
+        Ok(_) => exchange.said(),
+        Err(TakeError::Stopped) => {}
         Err(TakeError::Verdict(verdict)) => {
             tracing::error!(kind, %verdict, "this node's own statement is not valid; is the node enrolled and its clock right?");
         }

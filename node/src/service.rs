@@ -1,25 +1,26 @@
 //! A running node: journal, core, network and door put together, and taken apart again in order.
 
 use crate::clock::now;
-use crate::config::Notices;
+use crate::config::{Mailbox, Notices};
 use crate::custody::Custody;
 use crate::door::{Door, DoorError};
 use crate::driver::{self, Handle};
 use crate::effects::{Effects, Seal, admitted};
-use crate::exchange::Exchange;
+use crate::exchange::{Asker, Exchange};
 use crate::execute::Execution;
 use crate::identity::Identity;
 use crate::journal::{Journal, JournalError};
 use crate::ledger::{Ledger, LedgerError, Released};
-use crate::network::{self, Event, Multiaddr, Network, PeerKey, Proxy, Role, Verdict};
+use crate::mailbox;
+use crate::network::{self, Event, Multiaddr, PeerKey, Proxy, Role, Verdict};
 use crate::notices;
+use crate::rounds::Rounds;
 use crate::schema;
 use crate::store::{Store, private_directory};
 use keys::signer::Signer as _;
 use protocol::ingress;
 use protocol::node::{Input, Node, ReplayError};
 use protocol::safes::Tre;
-use protocol::wire::envelope::Signed;
 use protocol::wire::id::NetworkId;
 use sandbox::cache::Cache;
 use sandbox::confinement::Layer;
@@ -30,12 +31,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use thiserror::Error;
 use tokio::sync::{Semaphore, mpsc, watch};
-
-/// How often a node asks its peers what it may have missed.
-const CATCH_UP: Duration = Duration::from_secs(300);
+use tokio::task::JoinSet;
 
 /// How many messages of peers are looked at at the same time.
 const AT_ONCE: usize = 256;
@@ -73,6 +72,8 @@ pub struct Settings {
     pub limits: Limits,
     /// Whom it tells that something waits or was decided.
     pub notices: Notices,
+    /// What it keeps for others; none on a TRE.
+    pub mailbox: Option<Mailbox>,
     /// The program that is a confined worker.
     pub worker: Program,
     /// The layers of confinement that may be missing.
@@ -174,6 +175,7 @@ pub async fn run(
         None => None,
     };
     tracing::info!(name = settings.name, key = %identity.signing.public().fingerprint(), "the node signs as");
+    let blobs = store.clone();
     let effects = Effects {
         driver: handle.clone(),
         seal: Seal { network: settings.network, name: settings.name.clone(), key: identity.signing },
@@ -205,7 +207,10 @@ pub async fn run(
     if let Some(tre) = settings.tre {
         tokio::spawn(notices::run(settings.notices, tre.name, handle.clone(), stop.clone()));
     }
-    let hearing = tokio::spawn(hear(events, handle, network.clone(), exchange, stop.clone()));
+    if let Some(mailbox) = settings.mailbox {
+        tokio::spawn(mailbox::keep(mailbox, handle.clone(), exchange.clone(), blobs, stop.clone()));
+    }
+    let hearing = tokio::spawn(hear(events, handle, exchange, stop.clone()));
     ready(&Ready { addresses: network.local_addresses(), door: settings.door });
 
     let mut stopping = stop;
@@ -229,35 +234,37 @@ pub async fn run(
     outcome
 }
 
-/// Takes statements from files, those first on which others depend.
+/// Takes statements from files.
 async fn import(driver: &Handle, statements: Vec<Vec<u8>>) {
-    let mut statements: Vec<_> =
-        statements.into_iter().filter_map(|bytes| Some((Signed::parse(&bytes).ok()?.kind(), bytes))).collect();
-    statements.sort_by_key(|(kind, _)| *kind);
-    for (kind, bytes) in statements {
-        if let Err(error) = driver.take(bytes).await {
+    for (kind, taken) in driver.take_all(statements).await {
+        if let Err(error) = taken {
             tracing::warn!(%kind, %error, "a statement from the federation folder was not taken");
         }
     }
 }
 
 /// Listens to the other members until the network ends.
-async fn hear(
-    mut events: mpsc::Receiver<Event>,
-    driver: Handle,
-    network: Network,
-    exchange: Exchange,
-    mut stop: watch::Receiver<bool>,
-) {
+async fn hear(mut events: mpsc::Receiver<Event>, driver: Handle, exchange: Exchange, mut stop: watch::Receiver<bool>) {
     let at_once = Arc::new(Semaphore::new(AT_ONCE));
-    let mut again = tokio::time::interval_at(tokio::time::Instant::now() + CATCH_UP, CATCH_UP);
+    let mut rounds = Rounds::new(Instant::now(), chance());
+    let mut under_way = JoinSet::new();
     loop {
         let event = tokio::select! {
             event = events.recv() => event,
-            _ = again.tick() => {
-                for peer in network.peers().await.into_iter().filter(|peer| peer.role != Role::Client) {
-                    catch_up(&exchange, &driver, peer.key);
+            () = until(rounds.next()) => {
+                if let Some(peer) = rounds.begin(Instant::now(), chance()) {
+                    go_round(&mut under_way, &exchange, &driver, peer);
                 }
+                continue;
+            }
+            Some(ended) = under_way.join_next() => {
+                if let Ok((peer, even)) = ended {
+                    rounds.ended(&peer, even);
+                }
+                continue;
+            }
+            () = exchange.until_said() => {
+                rounds.said(Instant::now());
                 continue;
             }
             () = crate::clock::stopped(&mut stop) => return,
@@ -272,17 +279,36 @@ async fn hear(
                     drop(permit);
                 });
             }
-            Event::Asked { request, answer, .. } => {
+            Event::Asked { from, request, answer } => {
                 let exchange = exchange.clone();
+                let asker = if rounds.is_member(&from) { Asker::Node } else { Asker::Person };
                 tokio::spawn(async move {
-                    answer.give(exchange.answer(request).await);
+                    answer.give(exchange.answer(request, asker).await);
                     drop(permit);
                 });
             }
-            Event::Connected { role: Role::Client, .. } | Event::Disconnected { .. } => {}
-            Event::Connected { peer, .. } => catch_up(&exchange, &driver, peer),
+            Event::Connected { role: Role::Client, .. } => {}
+            Event::Connected { peer, role, outbound } => {
+                rounds.connected(peer, role, outbound, Instant::now());
+                // It may have what the mailbox lacks.
+                exchange.heard();
+            }
+            Event::Disconnected { peer } => rounds.disconnected(&peer),
         }
     }
+}
+
+/// Waits for `time`, or for ever.
+async fn until(time: Option<Instant>) {
+    match time {
+        Some(time) => tokio::time::sleep_until(time.into()).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Randomness for the time between two rounds. Where the system has none, it is always the same.
+fn chance() -> u64 {
+    getrandom::u64().unwrap_or(0)
 }
 
 /// An announcement is forwarded only after it was verified and is durable here.
@@ -297,17 +323,21 @@ async fn judge(driver: &Handle, bytes: Vec<u8>) -> Verdict {
     }
 }
 
-fn catch_up(exchange: &Exchange, driver: &Handle, peer: PeerKey) {
+fn go_round(under_way: &mut JoinSet<(PeerKey, bool)>, exchange: &Exchange, driver: &Handle, peer: PeerKey) {
     let (exchange, driver) = (exchange.clone(), driver.clone());
-    tokio::spawn(async move {
-        match exchange.catch_up(peer).await {
-            Ok(taken) => {
-                if taken > 0 {
-                    tracing::info!(taken, "caught up with a member");
+    under_way.spawn(async move {
+        match exchange.round(peer).await {
+            Ok(round) => {
+                if round.taken + round.brought > 0 {
+                    tracing::info!(taken = round.taken, brought = round.brought, "went round with a member");
                 }
                 driver.input(Input::CaughtUp).await;
+                (peer, round.even)
             }
-            Err(error) => tracing::debug!(%error, "catching up ended early; the next connection begins again"),
+            Err(error) => {
+                tracing::debug!(%error, "a round ended early; the next one goes on");
+                (peer, false)
+            }
         }
     });
 }

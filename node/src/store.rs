@@ -1,7 +1,11 @@
-//! Files by content: components that arrived and ciphertexts that may be fetched, each under its SHA-256.
+//! Files by content: components that arrived, each under its SHA-256; ciphertexts that may be fetched, each under its BLAKE3 root and size.
 
+use crate::arrival::{Arrival, ArrivalError};
+use crate::slice;
+use protocol::record::release::Sealed;
 use protocol::wire::id::Digest;
 use protocol::wire::message::PART_BYTES;
+use std::collections::BTreeSet;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
@@ -22,7 +26,13 @@ pub enum StoreError {
     OutOfPlace,
 }
 
-/// A directory of files named by the hexadecimal SHA-256 of their bytes; mode 0700.
+/// What a ciphertext's file name says.
+fn named(stem: &str) -> Option<Sealed> {
+    let (root, bytes) = stem.split_once('-')?;
+    Some(Sealed { root: root.parse().ok()?, bytes: bytes.parse().ok()? })
+}
+
+/// A directory of files named by their content; mode 0700.
 #[derive(Clone, Debug)]
 pub struct Store {
     directory: PathBuf,
@@ -115,6 +125,100 @@ impl Store {
         let mut part = Vec::new();
         file.take(PART_BYTES as u64).read_to_end(&mut part)?;
         Ok(Some((total, part)))
+    }
+
+    /// Keeps a ciphertext, so that slices of it can be given.
+    ///
+    /// # Errors
+    /// [`StoreError::Disk`].
+    pub fn seal(&self, ciphertext: &[u8]) -> Result<Sealed, StoreError> {
+        let mut hashes = Vec::new();
+        let bytes = ciphertext.len() as u64;
+        let sealed = Sealed { root: slice::hash(ciphertext, bytes, &mut hashes)?, bytes };
+        write_durably(&self.hashes(&sealed), &hashes)?;
+        write_durably(&self.sealed(&sealed), ciphertext)?;
+        Ok(sealed)
+    }
+
+    /// Whether a whole ciphertext is here.
+    #[must_use]
+    pub fn has_sealed(&self, file: &Sealed) -> bool {
+        self.sealed(file).is_file()
+    }
+
+    /// A slice of a ciphertext; none when it is not here, or no slice begins there.
+    ///
+    /// # Errors
+    /// [`StoreError::OtherBytes`] when the disk has changed it; it is then removed, so that it can be fetched again.
+    pub fn slice(&self, file: &Sealed, offset: u64) -> Result<Option<Vec<u8>>, StoreError> {
+        let open = |path: PathBuf| match File::open(path) {
+            Ok(file) => Ok(Some(file)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        };
+        let (Some(data), Some(hashes)) = (open(self.sealed(file))?, open(self.hashes(file))?) else { return Ok(None) };
+        match slice::encode(&data, &hashes, file, offset) {
+            Err(error) if error.kind() == io::ErrorKind::InvalidData => {
+                self.drop_sealed(file)?;
+                Err(StoreError::OtherBytes)
+            }
+            encoded => Ok(encoded?),
+        }
+    }
+
+    /// A ciphertext on its way here, from where it stopped last.
+    ///
+    /// # Errors
+    /// [`StoreError::Disk`].
+    pub fn arriving(&self, file: &Sealed) -> Result<Arrival, StoreError> {
+        Ok(Arrival::at(&self.sealed(file).with_extension("arriving"), *file)?)
+    }
+
+    /// Keeps a ciphertext that has arrived.
+    ///
+    /// # Errors
+    /// [`ArrivalError`]; what had arrived is dropped where it is not what was released.
+    pub fn arrived(&self, file: &Sealed, arrival: Arrival) -> Result<(), ArrivalError> {
+        let mut hashes = Vec::new();
+        let path = arrival.finish(&mut hashes)?;
+        write_durably(&self.hashes(file), &hashes)?;
+        fs::rename(path, self.sealed(file))?;
+        Ok(File::open(&self.directory)?.sync_all()?)
+    }
+
+    /// The ciphertexts that are here, whole or on their way.
+    ///
+    /// # Errors
+    /// [`StoreError::Disk`].
+    pub fn all_sealed(&self) -> Result<BTreeSet<Sealed>, StoreError> {
+        let mut found = BTreeSet::new();
+        for entry in fs::read_dir(&self.directory)? {
+            found.extend(entry?.path().file_stem().and_then(|name| named(name.to_str()?)));
+        }
+        Ok(found)
+    }
+
+    /// Forgets a ciphertext.
+    ///
+    /// # Errors
+    /// [`StoreError::Disk`].
+    pub fn drop_sealed(&self, file: &Sealed) -> Result<(), StoreError> {
+        let path = self.sealed(file);
+        for path in [path.with_extension("arriving"), self.hashes(file), path] {
+            match fs::remove_file(path) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error.into()),
+                Ok(()) | Err(_) => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn sealed(&self, file: &Sealed) -> PathBuf {
+        self.directory.join(format!("{}-{}", file.root, file.bytes))
+    }
+
+    fn hashes(&self, file: &Sealed) -> PathBuf {
+        self.sealed(file).with_extension("tree")
     }
 
     /// Takes the next part of a file that arrives piece by piece. True once the file is complete, checked and durable.

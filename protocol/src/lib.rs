@@ -11,6 +11,7 @@
 //! | outputs may leave | [`tre`] |
 //! | it is written where nobody can rewrite it | [`log`] |
 //! | what a node does with all that | [`node`] |
+//! | what two members lack of each other's | [`reconcile`] |
 //! | parts of several TREs become one | [`aggregate`] |
 //! | all of that is checked again, by anybody, later | [`audit`] |
 
@@ -22,6 +23,7 @@ pub mod ingress;
 pub mod lifecycle;
 pub mod log;
 pub mod node;
+pub mod reconcile;
 pub mod record;
 pub mod safes;
 pub mod tre;

@@ -5,7 +5,7 @@ use crate::record::Payload;
 use crate::record::attestation::{Attestation, ReportSummary};
 use crate::record::commitment::Commitment;
 use crate::record::grant::Role;
-use crate::record::release::Logged;
+use crate::record::release::{Logged, Sealed};
 use crate::record::run::Run;
 use crate::record::standing_approval::StandingApproval;
 use crate::record::submission::{Submission, TaskId};
@@ -135,7 +135,7 @@ impl Release {
 
     /// The statement to sign once the ciphertext exists.
     #[must_use]
-    pub fn statement(&self, log: Logged, ciphertext: Digest, ciphertext_bytes: u64) -> crate::record::release::Release {
+    pub fn statement(&self, log: Logged, ciphertext: Digest, sealed: Sealed) -> crate::record::release::Release {
         crate::record::release::Release {
             task: self.task,
             tre: self.tre.clone(),
@@ -149,7 +149,8 @@ impl Release {
             commitment: self.commitment,
             outputs: self.outputs.iter().cloned().collect(),
             ciphertext,
-            ciphertext_bytes,
+            ciphertext_bytes: sealed.bytes,
+            ciphertext_root: sealed.root,
             recipient: self.recipient.clone(),
         }
     }
@@ -163,7 +164,7 @@ impl Release {
     /// Whether a signed release says exactly this; where it stands in the log is for others to check.
     #[must_use]
     pub fn allows(&self, release: &crate::record::release::Release) -> bool {
-        self.statement(release.log.clone(), release.ciphertext, release.ciphertext_bytes) == *release
+        self.statement(release.log.clone(), release.ciphertext, release.sealed()) == *release
     }
 }
 

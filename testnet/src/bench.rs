@@ -2,6 +2,7 @@
 
 mod bare;
 mod batches;
+mod gossip;
 mod handle;
 mod hostile;
 mod idle;
@@ -11,6 +12,7 @@ mod overhead;
 mod page;
 mod review;
 mod start;
+mod transfer;
 mod warm;
 
 pub use bare::{AS_BARE, live as live_bare};
@@ -61,6 +63,10 @@ enum Name {
     Review,
     /// An honest member's wait at a hub that is attacked.
     Hostile,
+    /// Announcements among 50 and 200 members behind three hubs.
+    Gossip,
+    /// A result of 256 MiB from node to node, beside a Noise stream and a raw TCP copy.
+    Transfer,
     /// All of them.
     All,
 }
@@ -199,6 +205,12 @@ async fn measure(args: &Args, narrator: Narrator) -> anyhow::Result<Vec<Figure>>
     }
     if wants(Name::Hostile) {
         figures.extend(hostile::measure(args.samples, narrator).await?);
+    }
+    if wants(Name::Gossip) {
+        figures.extend(gossip::measure(narrator).await?);
+    }
+    if wants(Name::Transfer) {
+        figures.extend(transfer::measure(narrator).await?);
     }
     if wants(Name::MemoryIdle) {
         figures.extend(idle::measure(narrator).await?);

@@ -4,7 +4,7 @@ use clap::Parser as _;
 use sandbox::worker;
 use std::process::ExitCode;
 use testnet::cluster::AS_QUINTES;
-use testnet::{analyse, bench, corpus, demo, hospital, simulate, up};
+use testnet::{analyse, bench, corpus, demo, hospital, simulate, transfer, up};
 
 /// Many nodes: simulated, or real ones on this machine.
 #[derive(Debug, clap::Parser)]
@@ -22,12 +22,14 @@ enum Command {
     Hospital(hospital::Args),
     /// Leave the same federation running, to play on by hand.
     Up(up::Args),
-    /// Measure: task_overhead, memory_idle, warm_start, start, handle, kill, review, hostile, or all.
+    /// Measure: task_overhead, memory_idle, warm_start, start, handle, large, kill, review, hostile, gossip, transfer, or all.
     Bench(bench::Args),
     /// Judge labelled outputs: how many disclosive ones are flagged, and how many safe ones.
     Corpus(corpus::Args),
     /// Run components over given data sets and print the merged figures.
     Analyse(analyse::Args),
+    /// Send a large result through a hub that is killed again and again, and count what is sent twice.
+    Transfer(transfer::Args),
     /// Simulate federations, a seed each, with every invariant after every event.
     Sim(simulate::SimArgs),
     /// Run a failing seed again, event by event.
@@ -53,6 +55,7 @@ fn main() -> ExitCode {
         Command::Bench(args) => bench::run(&args),
         Command::Corpus(args) => corpus::run(&args),
         Command::Analyse(args) => analyse::run(&args),
+        Command::Transfer(args) => transfer::run(&args),
         Command::Sim(args) => simulate::sim(&args),
         Command::Replay(args) => simulate::replay(&args),
     })

@@ -519,6 +519,7 @@ KINDS = {
             outputs=ascending(name, 1, 50),
             ciphertext=digest,
             ciphertext_bytes=count,
+            ciphertext_root=digest,
             recipient=text(controls=True),
         ),
         about_task,

@@ -27,7 +27,7 @@ const DELIVERY_BYTES: u64 = 1024 * 1024 * 1024;
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
 Writes DIR/<tre>/<output>.csv for every TRE that released, and DIR/statements.quintes with the whole chain, which `quintes verify DIR` checks
-without a network. What was fetched before stays; an interrupted fetch goes on where it stopped.
+without a network. What was fetched before stays; a fetch that is cut off, here or at the node, goes on where it stopped.
 
 Example:
   quintes fetch 3fa8 --key bob --node /ip4/192.0.2.7/tcp/4001/p2p/12D3Koo… --out stroke")]
@@ -146,7 +146,7 @@ fn bring(args: &Args, speak: &Speak) -> anyhow::Result<Brought> {
             let standing = &followed.tres[&tre];
             let part = match &standing.release {
                 None => Part::NotHere(standing.words()),
-                Some(release) => match fetch(&mut link, release, &identity, &dir, speak).await {
+                Some(release) => match fetch(&mut link, args, release, &identity, &dir, speak).await {
                     Ok(()) => Part::Here,
                     Err(error) => Part::NotHere(format!("not used: {error:#}")),
                 },
@@ -185,12 +185,13 @@ fn same_task(dir: &Path, task: TaskId) -> anyhow::Result<()> {
 /// One TRE's part: ciphertext, plaintext, comparison, files.
 async fn fetch(
     link: &mut Link,
+    args: &Args,
     release: &Release,
     identity: &Identity,
     dir: &Path,
     speak: &Speak,
 ) -> anyhow::Result<()> {
-    let partial = ciphertext::fetch(link, release, dir, speak).await?;
+    let partial = ciphertext::fetch(link, args, release, dir, speak).await?;
     let sealed = std::fs::File::open(&partial).with_context(|| format!("cannot read `{}`", partial.display()))?;
     let plaintext = seal::open_all(identity, std::io::BufReader::new(sealed), DELIVERY_BYTES)?;
     let delivery = Delivery::from_bytes(&plaintext)?;

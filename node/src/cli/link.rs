@@ -1,5 +1,6 @@
 //! The way to a node: its door on this machine, or its address in the network.
 
+use crate::arrival::IN_FLIGHT;
 use crate::cli::desk::FederationOptions;
 use crate::clock::now;
 use crate::config::{Address, Config, ProxySettings};
@@ -8,6 +9,8 @@ use crate::network::client::Client;
 use crate::network::{Multiaddr, Proxy, ProxyAddress};
 use crate::statements::Federation;
 use anyhow::{Context as _, anyhow, bail};
+use futures::StreamExt as _;
+use futures::stream::{self, BoxStream};
 use keys::at_rest;
 use protocol::audit::{Believed, believe};
 use protocol::record::Kind;
@@ -160,6 +163,29 @@ impl Link {
                 Answer::No(reason) => bail!("the node said no: {reason}"),
                 _ => bail!("the node answered another question; are both programs of the same version?"),
             },
+        }
+    }
+
+    /// Asks many questions; the answers come in their order, and none where the conversation broke. A few travel at once.
+    pub(crate) fn answers<'a>(
+        &'a mut self,
+        asked: impl Iterator<Item = Request> + Send + 'a,
+    ) -> BoxStream<'a, Option<Response>> {
+        match &mut self.0 {
+            Way::Stream(client) => {
+                let client = &*client;
+                let answers = stream::iter(asked).map(move |request| async move { client.ask(request).await.ok() });
+                answers.buffered(IN_FLIGHT).boxed()
+            }
+            Way::Door(visitor) => stream::unfold((visitor, asked), |(visitor, mut asked)| async move {
+                let request = asked.next()?;
+                let answer = match visitor.ask(&Ask::Member(request)).await {
+                    Ok(Answer::Member(response)) => Some(response),
+                    Ok(_) | Err(_) => None,
+                };
+                Some((answer, (visitor, asked)))
+            })
+            .boxed(),
         }
     }
 

@@ -345,6 +345,8 @@ data_owners = {owners}
 accept_missing = []
 ",
         );
+    } else {
+        text.push_str(&mailbox());
     }
     text.push_str(
         "
@@ -376,6 +378,22 @@ json = false
 ",
     );
     Ok(text)
+}
+
+fn mailbox() -> String {
+    let mailbox = crate::config::Mailbox::default();
+    format!(
+        "
+# Released results that are kept for researchers, encrypted to them, while the TRE or they are away. These are the defaults.
+[mailbox]
+# For how many days after its release a result stays; 0 = no mailbox.
+days = {}
+# Room for the results of one TRE, and for all, in MiB. What came first stays.
+tre_mb = {}
+all_mb = {}
+",
+        mailbox.days, mailbox.tre_mb, mailbox.all_mb,
+    )
 }
 
 fn limits() -> String {

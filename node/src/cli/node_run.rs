@@ -79,6 +79,7 @@ pub(crate) fn run(args: &Args, speak: &Speak) -> anyhow::Result<()> {
         published: config.published(),
         limits: config.limits.sandbox(),
         notices: config.notices.clone(),
+        mailbox: config.is_hub().then_some(config.mailbox),
         worker: worker_program().context("the system does not say which file this program is")?,
         accepted: config.confinement.accept_missing.clone(),
     };

@@ -10,7 +10,7 @@ use crate::record::checkpoint::{Checkpoint, Cosignature};
 use crate::record::grant::{Grant, Role};
 use crate::record::key_record::{HolderKind, KeyRecord};
 use crate::record::project::{Egress, Project};
-use crate::record::release::Logged;
+use crate::record::release::{Logged, Sealed};
 use crate::record::revocation::Revocation;
 use crate::record::root::{Root, RootKey};
 use crate::record::run::Run;
@@ -203,7 +203,11 @@ impl World {
         let Outcome::Release(release) = decide(&case).unwrap() else { panic!("a release") };
         let delivery = Delivery::of(&held, &release);
         let logged = self.log(&release, tre);
-        self.sign(&release.statement(logged, Digest::of(b"ciphertext"), 10), tre, NOW + 40);
+        self.sign(
+            &release.statement(logged, Digest::of(b"ciphertext"), Sealed { root: Digest::of(b"root"), bytes: 10 }),
+            tre,
+            NOW + 40,
+        );
         self.deliveries.insert(tre.to_owned(), delivery.to_bytes());
     }
 

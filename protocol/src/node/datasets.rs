@@ -41,6 +41,7 @@ impl Node {
         let before = self.datasets.insert((said.tre.clone(), said.name.clone()), dataset.clone());
         if let Some(before) = before {
             self.superseded.insert(before.id());
+            self.shared.withdraw(&before.id());
         }
         if self.is_here(&said.tre) {
             self.find_due(&said.name);

@@ -360,7 +360,14 @@ impl Node {
         let Some(known) = self.tasks.get(&task) else { return Vec::new() };
         let runs = known.runs.values().map(|run| (run.id(), run.bytes()));
         let attestations = known.attestations.iter().map(|attestation| (attestation.id(), attestation.bytes()));
-        runs.chain(attestations).filter(|(id, _)| self.private.remove(id)).map(|(_, bytes)| bytes.clone()).collect()
+        let mut told = Vec::new();
+        for (id, bytes) in runs.chain(attestations) {
+            if self.private.remove(&id) {
+                self.shared.offer(&id);
+                told.push(bytes.clone());
+            }
+        }
+        told
     }
 
     /// Asks for a phase statement wherever the last one is behind, and forgets what is finished.

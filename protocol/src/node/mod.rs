@@ -7,6 +7,7 @@ mod datasets;
 mod decide;
 mod logging;
 mod replay;
+mod shared;
 pub mod step;
 pub mod task;
 
@@ -20,6 +21,7 @@ use crate::record::Kind;
 use crate::record::cancellation::Cancellation;
 use crate::record::comment::Readers;
 use crate::record::dataset::Dataset;
+use crate::record::release::Sealed;
 use crate::record::standing_approval::StandingApproval;
 use crate::record::submission::TaskId;
 use crate::safes::Tre;
@@ -28,6 +30,7 @@ use crate::trust::roster::Roster;
 use crate::wire::id::{Digest, NetworkId, StatementId};
 use datasets::Offer;
 use logging::Logs;
+use shared::Shared;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// For how long a task waits for a grant, a project or a status that may still be on its way, in seconds. Gossip keeps no order.
@@ -39,7 +42,8 @@ pub struct Node {
     roster: Roster,
     tre: Option<Tre>,
     known: BTreeSet<StatementId>,
-    kinds: BTreeMap<StatementId, Kind>,
+    /// Of what is known: what others may have.
+    shared: Shared,
     tasks: BTreeMap<TaskId, Task>,
     /// Which task first used a nonce of an issuer.
     nonces: BTreeMap<(String, [u8; 16]), TaskId>,
@@ -50,8 +54,10 @@ pub struct Node {
     obtaining: BTreeSet<Digest>,
     /// Tasks here that can still change or be reported.
     active: BTreeSet<TaskId>,
-    /// Components of known submissions and ciphertexts of known releases: all that a member can ask for by digest.
+    /// Components of known submissions: what a member can ask for by digest.
     blobs: BTreeSet<Digest>,
+    /// Ciphertexts of known releases: what a member can ask for by root and size.
+    released: BTreeMap<Sealed, Let>,
     /// Runs and attestations of this TRE about which nothing is decided yet: they are nobody else's business.
     private: BTreeSet<StatementId>,
     /// Signatures under standing approvals at this TRE.
@@ -66,6 +72,15 @@ pub struct Node {
     offer: Offer,
 }
 
+/// Who let a ciphertext out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Let {
+    /// The TRE. Another one that names the same ciphertext later changes nothing: whoever has it gives the same bytes.
+    pub tre: String,
+    /// When, in seconds since 1970.
+    pub at: u64,
+}
+
 /// The most signatures under standing approvals of one person that are kept.
 const STANDING: usize = 256;
 
@@ -77,7 +92,7 @@ impl Node {
             roster: Roster::new(network),
             tre,
             known: BTreeSet::new(),
-            kinds: BTreeMap::new(),
+            shared: Shared::default(),
             tasks: BTreeMap::new(),
             nonces: BTreeMap::new(),
             cancellations: BTreeMap::new(),
@@ -86,6 +101,7 @@ impl Node {
             obtaining: BTreeSet::new(),
             active: BTreeSet::new(),
             blobs: BTreeSet::new(),
+            released: BTreeMap::new(),
             private: BTreeSet::new(),
             standing: Vec::new(),
             standing_used: BTreeMap::new(),
@@ -117,7 +133,7 @@ impl Node {
     /// The kind of a statement that is held here.
     #[must_use]
     pub fn kind(&self, id: &StatementId) -> Option<Kind> {
-        self.kinds.get(id).copied()
+        self.shared.kind(id)
     }
 
     /// Whether other members may have a statement: what is under review here stays here, and of datasets the newest word is enough.
@@ -132,10 +148,16 @@ impl Node {
         &self.tasks
     }
 
-    /// Whether a blob is the component of a known submission or the ciphertext of a known release: only these travel.
+    /// Whether a blob is the component of a known submission: of blobs only these travel.
     #[must_use]
     pub fn serves(&self, blob: &Digest) -> bool {
         self.blobs.contains(blob)
+    }
+
+    /// The ciphertexts of known releases, and who let each out: of results only these travel.
+    #[must_use]
+    pub fn released(&self) -> &BTreeMap<Sealed, Let> {
+        &self.released
     }
 
     /// What may be shared about one task: its submission and everything that was said about it.
@@ -177,6 +199,7 @@ impl Node {
             Input::CaughtUp => self.caught_up(),
             Input::Tick => {}
         }
+        self.shared.expire(now, self.roster.clock_skew_seconds());
         self.settle(now, &mut step);
         step
     }
@@ -241,10 +264,12 @@ impl Node {
     /// The part of taking a statement that a replay repeats. True when it may have changed who is a member.
     fn apply_statement(&mut self, statement: &Statement, at: u64) -> bool {
         self.known.insert(statement.id());
-        self.kinds.insert(statement.id(), statement.kind());
+        self.shared.hold(statement);
         self.roster.take(statement);
         if self.is_private(statement) {
             self.private.insert(statement.id());
+        } else if !self.private.contains(&statement.id()) {
+            self.shared.offer(&statement.id());
         }
         if let Some(task) = spoken_of(statement).filter(|task| !self.tasks.contains_key(task)) {
             self.early.entry(task).or_default().push(statement.clone());
@@ -327,7 +352,8 @@ impl Node {
                 if here {
                     self.count_standing(release);
                 }
-                self.blobs.insert(release.payload().ciphertext);
+                let (tre, at) = (release.payload().tre.clone(), release.claims().issued);
+                self.released.entry(release.payload().sealed()).or_insert(Let { tre, at });
                 task(&mut self.tasks, &release.payload().task, &mut |task| task.take_release(release, here));
                 false
             }

@@ -43,8 +43,28 @@ pub struct Release {
     pub ciphertext: Digest,
     /// The ciphertext's size, in bytes.
     pub ciphertext_bytes: u64,
+    /// The root of BLAKE3's tree over the ciphertext: whoever fetches it verifies each stretch as it arrives.
+    pub ciphertext_root: Digest,
     /// The age recipient that can open it.
     pub recipient: String,
+}
+
+/// A released file as members ask each other for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Sealed {
+    /// The root of BLAKE3's tree over it.
+    pub root: Digest,
+    /// Its size, in bytes.
+    pub bytes: u64,
+}
+
+impl Release {
+    /// The ciphertext as members ask each other for it.
+    #[must_use]
+    pub fn sealed(&self) -> Sealed {
+        Sealed { root: self.ciphertext_root, bytes: self.ciphertext_bytes }
+    }
 }
 
 /// That a release was written into the TRE's log before anything left, where others have seen it.

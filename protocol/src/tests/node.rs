@@ -64,7 +64,7 @@ impl Shell {
                     self.say(&bytes);
                 }
                 Effect::Open(release, logged) => {
-                    let said = release.statement(*logged, Digest::of(b"ciphertext"), 10);
+                    let said = release.statement(*logged, Digest::of(b"ciphertext"), super::world::SEALED);
                     let bytes = self.world.sign(&said, "north", NOW, super::world::LONG);
                     self.say(&bytes);
                 }

@@ -102,7 +102,7 @@ impl Party {
                     if self.slow {
                         continue;
                     }
-                    let said = release.statement(*logged, Digest::of(b"ciphertext"), 10);
+                    let said = release.statement(*logged, Digest::of(b"ciphertext"), super::world::SEALED);
                     let bytes = world.sign(&said, self.name, now, LONG);
                     self.hear(world, &bytes, now);
                 }

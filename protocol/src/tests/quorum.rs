@@ -91,7 +91,7 @@ fn two_owners_release_exactly_what_they_approved() {
     assert_eq!(release.outputs(), &review.held.names());
     assert_eq!(release.commitment(), review.held.commitment());
     assert_eq!(release.recipient(), recipient("ruth"));
-    let statement = release.statement(nowhere(), crate::wire::id::Digest::of(b"ciphertext"), 10);
+    let statement = release.statement(nowhere(), crate::wire::id::Digest::of(b"ciphertext"), super::world::SEALED);
     let mut sorted = ids.to_vec();
     sorted.sort_unstable();
     assert_eq!(statement.attestations, sorted);

@@ -117,7 +117,8 @@ fn a_release_under_way_is_not_taken_by_a_node_that_is_behind() {
     let unknown = world.sign(&further.draft(30, None), "north", NOW, LONG);
     north.hear(&mut world, &unknown, NOW);
     assert!(north.node.behind().is_some());
-    let bytes = world.sign(&release.statement(*logged, Digest::of(b"ciphertext"), 10), "north", NOW, LONG);
+    let bytes =
+        world.sign(&release.statement(*logged, Digest::of(b"ciphertext"), super::world::SEALED), "north", NOW, LONG);
     north.hear(&mut world, &bytes, NOW);
     assert_eq!(north.phase(&task.id()), Phase::Held);
     assert!(!north.node.known().contains(&StatementId::of(&bytes)));

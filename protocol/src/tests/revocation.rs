@@ -121,7 +121,7 @@ fn opening() -> (World, Node, Verified<Submission>, (crate::tre::Release, Logged
 }
 
 fn released(world: &mut World, node: &mut Node, opening: &(crate::tre::Release, Logged), now: u64) -> usize {
-    let said = opening.0.statement(opening.1.clone(), Digest::of(b"ciphertext"), 10);
+    let said = opening.0.statement(opening.1.clone(), Digest::of(b"ciphertext"), super::world::SEALED);
     let bytes = world.sign(&said, "north", now, super::world::LONG);
     let statement = receive(&bytes, node.roster(), now).unwrap();
     assert!(matches!(statement, Statement::Release(_)));

@@ -113,7 +113,7 @@ fn two_owners_let_a_component_go_and_the_release_says_by_which_approval() {
     ids.sort_unstable();
     let release = desk.decide(NOW).unwrap();
     assert_eq!(release.outputs(), &desk.held.names());
-    let said = release.statement(super::world::nowhere(), Digest::of(b"ciphertext"), 10);
+    let said = release.statement(super::world::nowhere(), Digest::of(b"ciphertext"), super::world::SEALED);
     assert_eq!((said.standing, said.attestations), (ids, Vec::new()));
     assert_eq!(said.checks, desk.checks);
 }

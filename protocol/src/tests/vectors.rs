@@ -121,6 +121,7 @@ fn make() -> (World, Vec<Sample>) {
         outputs: vec!["first".to_owned()],
         ciphertext: Digest::of(b"ciphertext"),
         ciphertext_bytes: 10,
+        ciphertext_root: Digest::of(b"root"),
         recipient: super::world::recipient("ruth"),
     };
     world.say(&release, "north", NOW);

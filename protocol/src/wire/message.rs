@@ -1,12 +1,17 @@
 //! What two members say to each other over a direct stream (`WIRE.md`, section "Direct streams"): statements and blobs, by digest.
 
+use crate::reconcile::Share;
 use crate::record::Kind;
+use crate::record::release::Sealed;
 use crate::record::submission::TaskId;
 use crate::wire::id::{Digest, StatementId};
 use serde::{Deserialize, Serialize};
 
 /// The largest part of a blob in one answer, in bytes: a request-response message stays small enough to interleave.
 pub const PART_BYTES: usize = 1024 * 1024;
+
+/// The bytes of a released file that one answer holds, but for the last ones: eight on their way are a megabyte, all that a cut can cost.
+pub const SLICE_BYTES: u64 = 128 * 1024;
 
 /// The most statement ids in one message; a longer inventory is asked for in pages.
 pub const IDS_PER_MESSAGE: usize = 8_192;
@@ -28,6 +33,14 @@ pub enum Request {
         /// Only these kinds; none listed means every kind.
         kinds: Vec<Kind>,
     },
+    /// What do you say to this frame of a round (negentropy version 1 over when statements were signed and their ids)?
+    Reconcile {
+        /// Of which statements.
+        share: Share,
+        /// At most [`crate::reconcile::FRAME_BYTES`].
+        #[serde(with = "serde_bytes")]
+        frame: Vec<u8>,
+    },
     /// Everything that you hold about one task: its submission, cancellations, phases, runs, attestations and releases.
     About {
         /// The task.
@@ -38,7 +51,16 @@ pub enum Request {
         /// Their ids.
         ids: Vec<StatementId>,
     },
-    /// Give me at most [`PART_BYTES`] of a blob (a component, or a released ciphertext).
+    /// Give me [`SLICE_BYTES`] of a released ciphertext, or what is left of it, with the hashes that prove them.
+    Slice {
+        /// The file.
+        file: Sealed,
+        /// Where to begin, in bytes; a multiple of 16,384.
+        offset: u64,
+        /// How many further members may be asked for it; 0 = answer from what you have only.
+        hops: u8,
+    },
+    /// Give me at most [`PART_BYTES`] of a component.
     Blob {
         /// SHA-256 of the whole blob.
         digest: Digest,
@@ -79,10 +101,22 @@ pub enum Response {
         /// Whether more follow the last one.
         more: bool,
     },
+    /// The frame that answers one.
+    Reconcile {
+        /// At most [`crate::reconcile::FRAME_BYTES`]; its version alone when nothing differs.
+        #[serde(with = "serde_bytes")]
+        frame: Vec<u8>,
+    },
     /// The statements asked for that are held here.
     Statements {
         /// Tagged COSE_Sign1 each.
         statements: Vec<serde_bytes::ByteBuf>,
+    },
+    /// A slice of a released ciphertext.
+    Slice {
+        /// In the Bao encoding, with groups of 16 KiB and no length before it.
+        #[serde(with = "serde_bytes")]
+        slice: Vec<u8>,
     },
     /// A part of a blob.
     Part {

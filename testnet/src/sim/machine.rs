@@ -12,7 +12,7 @@ use protocol::node::{Effect, Input, Node, Record, Report};
 use protocol::record::checkpoint::Checkpoint;
 use protocol::record::dataset::Schema;
 use protocol::record::payload::{DAY, DECADE};
-use protocol::record::release::Logged;
+use protocol::record::release::{Logged, Sealed};
 use protocol::record::run::Run;
 use protocol::record::submission::TaskId;
 use protocol::safes::admission::{Admission, ComponentFacts};
@@ -381,10 +381,10 @@ impl World {
             .chain(delivery.to_bytes().iter().zip(nonce.iter().cycle()).map(|(a, b)| a ^ b))
             .collect();
         let digest = Digest::of(&ciphertext);
-        let size = ciphertext.len() as u64;
+        let sealed = Sealed { root: Digest(*blake3::hash(&ciphertext).as_bytes()), bytes: ciphertext.len() as u64 };
         self.hosts[at].blobs.insert(digest, ciphertext);
         let now = self.dated(self.now(at));
-        let bytes = self.federation.sign(&release.statement(self.logged(logged), digest, size), &name, now, DECADE);
+        let bytes = self.federation.sign(&release.statement(self.logged(logged), digest, sealed), &name, now, DECADE);
         self.made(&bytes, now);
         let fed = self.take(at, &bytes);
         format!("{name} opened custody of {}: {}", task.short(), fed.word())

@@ -7,7 +7,8 @@ use crate::sim::truth::What;
 use crate::sim::world::{Pending, World};
 use protocol::ingress::{Ignored, Verdict};
 use protocol::lifecycle::Phase;
-use protocol::node::Input;
+use protocol::node::{Input, Node};
+use protocol::reconcile::{self, Share};
 use protocol::record::Kind;
 use protocol::record::comment::Readers;
 use protocol::wire::id::StatementId;
@@ -239,7 +240,7 @@ impl World {
         }
     }
 
-    /// Two neighbours exchange the ids that they may share, and fetch what they lack.
+    /// Two neighbours go round with each other, by the frames that real nodes exchange, and fetch what they lack.
     pub fn sync(&mut self, a: usize, b: usize) {
         if !self.links.is_up(a, b) || self.sabotaged(Sabotage::ForwardsNothing) {
             return;
@@ -247,11 +248,9 @@ impl World {
         let mut sent = 0;
         for (from, to) in [(a, b), (b, a)] {
             let (Some(giver), Some(taker)) = (&self.hosts[from].node, &self.hosts[to].node) else { return };
-            let lacking: BTreeSet<(Kind, StatementId)> = giver
-                .known()
-                .iter()
-                .filter(|id| giver.may_share(id) && !taker.known().contains(id))
-                .filter_map(|id| Some((self.truth.statements.get(id)?.kind, *id)))
+            let lacking: BTreeSet<(Kind, StatementId)> = lacking(taker, giver)
+                .into_iter()
+                .filter_map(|id| Some((self.truth.statements.get(&id)?.kind, id)))
                 .collect();
             // Nobody can tell whether a neighbour that says "that was all" has told everything.
             let (cuts, life) = (self.links.cuts(from, to), self.hosts[to].life);
@@ -279,4 +278,20 @@ impl World {
             self.feed(host, Input::CaughtUp);
         }
     }
+}
+
+/// What one node learns of another's statements that it lacks.
+fn lacking(taker: &Node, giver: &Node) -> Vec<StatementId> {
+    let mut lacking = Vec::new();
+    for share in Share::ALL {
+        let (own, other) = (taker.offered(share), giver.offered(share));
+        let mut frame = Some(reconcile::begin(own));
+        while let Some(asked) = frame {
+            let said = reconcile::answer(other, &asked).expect("a node's frame is one");
+            let compared = reconcile::compare(own, &said).expect("a node's answer is a frame");
+            lacking.extend(compared.missing_here.into_iter().filter(|id| !taker.known().contains(id)));
+            frame = compared.next;
+        }
+    }
+    lacking
 }

@@ -101,6 +101,7 @@ impl World {
             outputs: vec![FIRST_OUTPUT.to_owned()],
             ciphertext: Digest([0; 32]),
             ciphertext_bytes: 0,
+            ciphertext_root: Digest([0; 32]),
             recipient: "age1".to_owned(),
         };
         let now = self.now(at);

@@ -1,16 +1,18 @@
-//! A ciphertext on its way: part by part into a file that goes on where it stopped, and compared with the release before it is opened.
+//! A ciphertext on its way: slice by slice, each proven to be of the released file, into a file that goes on where it stopped.
 
+use super::Args;
+use crate::arrival::{Arrival, ArrivalError};
 use crate::cli::link::Link;
 use crate::cli::speak::Speak;
 use crate::store::private_directory;
 use anyhow::{Context as _, bail};
 use protocol::record::release::Release;
 use protocol::wire::id::Digest;
-use protocol::wire::message::{PART_BYTES, Request, Response};
 use sha2::{Digest as _, Sha256};
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write as _};
+use std::fs::{self, File};
+use std::io;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 /// Where unfinished files lie in the folder.
 const ARRIVING: &str = ".arriving";
@@ -18,43 +20,70 @@ const ARRIVING: &str = ".arriving";
 /// How many members away a ciphertext may lie: a node of ours, a hub, the TRE.
 const HOPS: u8 = 2;
 
+/// For how long nothing may arrive before the fetch gives up: a hub that starts again is back by then.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Between two attempts.
+const PAUSE: Duration = Duration::from_millis(500);
+
 /// Brings the ciphertext of a release here; the file that is returned has its size and its SHA-256.
-pub(super) async fn fetch(link: &mut Link, release: &Release, dir: &Path, speak: &Speak) -> anyhow::Result<PathBuf> {
+pub(super) async fn fetch(
+    link: &mut Link,
+    args: &Args,
+    release: &Release,
+    dir: &Path,
+    speak: &Speak,
+) -> anyhow::Result<PathBuf> {
     let folder = dir.join(ARRIVING);
     private_directory(&folder).with_context(|| format!("cannot make the folder `{}`", folder.display()))?;
     let path = folder.join(release.ciphertext.to_string());
     let unwritable = || format!("cannot write `{}`; is the disk full?", path.display());
-    let mut file = OpenOptions::new().create(true).append(true).open(&path).with_context(unwritable)?;
-    let mut offset = file.metadata().with_context(unwritable)?.len();
-    if offset > release.ciphertext_bytes {
-        file.set_len(0).with_context(unwritable)?;
-        offset = 0;
-    }
+    let mut arrival = Arrival::at(&path, release.sealed()).with_context(unwritable)?;
     let progress = speak.progress(Some(release.ciphertext_bytes));
     progress.set_message(release.tre.clone());
-    while offset < release.ciphertext_bytes {
-        progress.set_position(offset);
-        let asked = Request::Blob { digest: release.ciphertext, offset, hops: HOPS };
-        let Response::Part { total, part } = link.ask(asked).await? else {
-            bail!("the node cannot get the released file; try again when {} is connected", release.tre);
-        };
-        let end = offset.saturating_add(part.len() as u64);
-        if total != release.ciphertext_bytes || part.is_empty() || part.len() > PART_BYTES || end > total {
-            bail!("the node gives another file than was released; ask another node");
+    progress.set_position(arrival.length());
+    let mut moved = Instant::now();
+    while !arrival.is_whole() {
+        let before = arrival.length();
+        let answers = link.answers(arrival.questions(HOPS));
+        let taken = arrival.take_all(answers, |length| progress.set_position(length)).await;
+        if arrival.length() > before {
+            moved = Instant::now();
         }
-        file.write_all(&part).with_context(unwritable)?;
-        offset = end;
+        match taken {
+            Ok(()) => {}
+            Err(error @ ArrivalError::Disk(_)) => return Err(error).with_context(unwritable),
+            Err(ArrivalError::Other(_)) => {
+                bail!("the node gives other bytes than were released; what was verified is kept, ask another node")
+            }
+            Err(error @ (ArrivalError::Unknown | ArrivalError::Cut)) if moved.elapsed() > PATIENCE => {
+                return Err(error).with_context(|| {
+                    format!(
+                        "nothing arrived for a minute; fetch again when {} or a hub is there, it goes on",
+                        release.tre
+                    )
+                });
+            }
+            Err(ArrivalError::Unknown) => tokio::time::sleep(PAUSE).await,
+            Err(ArrivalError::Cut) => {
+                tokio::time::sleep(PAUSE).await;
+                // Not yet: the next attempt finds that it is still cut.
+                if let Ok(again) = args.link.open(Some(&args.key)).await {
+                    *link = again;
+                }
+            }
+        }
     }
     progress.finish_and_clear();
+    drop(arrival);
+    let mut file = File::open(&path).with_context(unwritable)?;
     file.sync_all().with_context(unwritable)?;
     let mut hash = Sha256::new();
-    io::copy(&mut File::open(&path).with_context(unwritable)?, &mut HashInto(&mut hash)).with_context(unwritable)?;
+    io::copy(&mut file, &mut HashInto(&mut hash)).with_context(unwritable)?;
     if Digest(hash.finalize().into()) != release.ciphertext {
         // What arrived is worth nothing; the next fetch begins again.
         fs::remove_file(&path).with_context(unwritable)?;
-        bail!(
-            "the file that arrived is not the one that was released; it was removed: fetch again, or ask another node"
-        );
+        bail!("the disk has lost some of what arrived; it was removed: fetch again");
     }
     Ok(path)
 }

@@ -69,6 +69,7 @@ fn settings(home: &Path, name: &str, dial: Vec<Multiaddr>) -> (Settings, Identit
         datasets,
         published: config.published(),
         limits: config.limits.sandbox(),
+        mailbox: config.is_hub().then_some(config.mailbox),
         notices: config.notices,
         worker: super::worker::program(),
         accepted: sandbox::confinement::Layer::ALL.to_vec(),

@@ -157,7 +157,14 @@ impl World {
                     self.say(&cosignature, "hub");
                 }
                 Effect::Open(release, logged) => {
-                    self.say(&release.statement(*logged, Digest::of(b"ciphertext"), 10), "north");
+                    self.say(
+                        &release.statement(
+                            *logged,
+                            Digest::of(b"ciphertext"),
+                            protocol::record::release::Sealed { root: Digest::of(b"root"), bytes: 10 },
+                        ),
+                        "north",
+                    );
                 }
                 Effect::Report(_)
                 | Effect::Announce(_)

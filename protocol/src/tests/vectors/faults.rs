@@ -550,6 +550,7 @@ fn rules(forge: &mut Forge) {
         outputs: vec!["first".to_owned()],
         ciphertext: Digest::of(b"ciphertext"),
         ciphertext_bytes: 10,
+        ciphertext_root: Digest::of(b"root"),
         recipient: "age1".to_owned(),
     };
     forge.add("a release by persons and by a standing approval", &seal(forge, &release, "north", DAY));
