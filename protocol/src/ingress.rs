@@ -71,6 +71,7 @@ macro_rules! statement {
     ($($(#[$doc:meta])* $kind:ident),+ $(,)?) => {
         /// A verified statement of any kind.
         #[derive(Clone, Debug, PartialEq, Eq)]
+        #[allow(clippy::large_enum_variant, reason = "one statement at a time is on its way, and a box would have to be opened at each match")]
         pub enum Statement {
             $($(#[$doc])* $kind(Verified<$kind>)),+
         }

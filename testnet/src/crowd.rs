@@ -125,6 +125,7 @@ impl Crowd {
             state,
             listen: if part.hub { vec![part.listen.unwrap_or(any)] } else { Vec::new() },
             dial: part.dial,
+            proxy: None,
             hub: part.hub,
             door: door.clone(),
             statements: self.statements.clone(),
@@ -197,6 +198,7 @@ impl Crowd {
             network: self.federation.network,
             listen: vec!["/ip4/127.0.0.1/tcp/0".parse()?],
             dial: Vec::new(),
+            proxy: None,
             hub: true,
         };
         let (network, mut events) = network::start(Zeroizing::new(actor.peer_seed), settings, members).await?;

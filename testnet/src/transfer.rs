@@ -225,7 +225,7 @@ async fn fetch(
     let mut killed = 0;
     while !arrival.is_whole() {
         ensure!(began.elapsed() < PATIENCE, "the result did not come to the researcher");
-        let Ok(client) = Client::connect(Zeroizing::new(seed), address.clone()).await else {
+        let Ok(client) = Client::connect(Zeroizing::new(seed), address.clone(), None).await else {
             sleep(POLL * 20).await;
             continue;
         };

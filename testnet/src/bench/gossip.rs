@@ -76,6 +76,7 @@ async fn spread(members: usize) -> anyhow::Result<(f64, Samples)> {
             network: federation.network,
             listen: if hub { vec!["/ip4/127.0.0.1/tcp/0".parse()?] } else { Vec::new() },
             dial: dial.clone(),
+            proxy: None,
             hub,
         };
         let seed = federation.actor(&format!("hub-{number}")).peer_seed;

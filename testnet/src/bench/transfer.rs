@@ -149,6 +149,7 @@ async fn result() -> anyhow::Result<(f64, f64)> {
         network: federation.network,
         listen: vec!["/ip4/127.0.0.1/tcp/0".parse()?],
         dial: Vec::new(),
+        proxy: None,
         hub: true,
     };
     let seed = Zeroizing::new(federation.actor("hub-0").peer_seed);
@@ -168,7 +169,7 @@ async fn result() -> anyhow::Result<(f64, f64)> {
     });
     let seed = Zeroizing::new(federation.actor("researcher-0").peer_seed);
     let address = network.local_addresses().into_iter().next().context("the node listens")?;
-    let client = Client::connect(seed, address).await?;
+    let client = Client::connect(seed, address, None).await?;
 
     let began = Instant::now();
     let sealing = store.clone();
