@@ -4,7 +4,7 @@ mod dataset;
 mod notices;
 mod text;
 
-pub use dataset::{Dataset, Engine, Postgres, Source, tables_in};
+pub use dataset::{Dataset, Engine, Flight, Postgres, Source, tables_in};
 pub use notices::{Mail, MailAddress, NotReachable, Notices, Webhook};
 pub use text::{ConfigError, Place};
 
