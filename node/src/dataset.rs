@@ -2,6 +2,7 @@
 
 use crate::config::{Config, Dataset, Source};
 use sandbox::database::datafusion::{self, DataFusionDatabase};
+use sandbox::database::flight::{self, FlightDatabase};
 use sandbox::database::postgres::{self, PostgresDatabase};
 use sandbox::database::sqlite::{self, SqliteDatabase};
 use sandbox::database::{Database, Fault};
@@ -21,6 +22,9 @@ pub enum OpenError {
     /// PostgreSQL.
     #[error(transparent)]
     Postgres(#[from] postgres::OpenError),
+    /// Arrow Flight SQL.
+    #[error(transparent)]
+    Flight(#[from] flight::OpenError),
     /// The program was interrupted.
     #[error("opening was interrupted; try again")]
     Interrupted,
@@ -33,7 +37,8 @@ impl OpenError {
         match self {
             Self::Files(datafusion::OpenError::Unsafe(found))
             | Self::Sqlite(sqlite::OpenError::Unsafe(found))
-            | Self::Postgres(postgres::OpenError::Unsafe(found)) => &found.0,
+            | Self::Postgres(postgres::OpenError::Unsafe(found))
+            | Self::Flight(flight::OpenError::Unsafe(found)) => &found.0,
             _ => &[],
         }
     }
@@ -83,6 +88,22 @@ pub async fn open(dataset: &Dataset) -> Result<Arc<dyn Database>, OpenError> {
                 most_cost: postgres::MOST_COST,
             };
             Ok(Arc::new(PostgresDatabase::open(options).await?))
+        }
+        Source::Flight(server) => {
+            let server = server.clone();
+            let options = flight::Options {
+                host: server.host,
+                port: server.port,
+                ca_file: server.ca_file,
+                accept_plaintext: server.accept_plaintext,
+                user: server.user,
+                password_file: server.password_file,
+                accept_anonymous: server.accept_anonymous,
+                setup: server.setup,
+                tables,
+                subject,
+            };
+            Ok(Arc::new(FlightDatabase::open(options).await?))
         }
     }
 }

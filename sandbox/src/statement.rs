@@ -13,6 +13,10 @@ mod dialect;
 mod expression;
 mod function;
 mod grammar;
+#[cfg(feature = "flight")]
+mod joins;
+#[cfg(feature = "flight")]
+mod literal;
 mod names;
 mod print;
 mod query;

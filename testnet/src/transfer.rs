@@ -271,12 +271,12 @@ async fn fetch(
 /// Puts a random file into a node's store, as its custody does.
 async fn put(state: &Path, bytes: usize) -> anyhow::Result<Sealed> {
     let blobs = state.join("blobs");
-    Ok(tokio::task::spawn_blocking(move || -> anyhow::Result<Sealed> {
+    tokio::task::spawn_blocking(move || -> anyhow::Result<Sealed> {
         let mut content = vec![0; bytes];
         ChaCha8Rng::seed_from_u64(7).fill_bytes(&mut content);
         Ok(Store::open(blobs)?.seal(&content)?)
     })
-    .await??)
+    .await?
 }
 
 /// The TRE says that it has released the file.

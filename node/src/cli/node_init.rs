@@ -5,7 +5,7 @@ use crate::cli::key::write_request;
 use crate::cli::speak::Speak;
 use crate::cli::words;
 use crate::clock::now;
-use crate::config::{Config, Engine, NodeKind, tables_in};
+use crate::config::{Config, NodeKind};
 use crate::identity::Identity;
 use anyhow::{Context as _, anyhow, bail};
 use keys::at_rest;
@@ -20,6 +20,10 @@ use std::fmt::Write as _;
 use std::fs;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
+
+mod place;
+
+use place::{Place, list, quoted, written_path};
 
 /// What the node is.
 #[derive(Debug, clap::Args)]
@@ -48,42 +52,8 @@ pub(crate) struct Args {
     /// Whom the node dials; ends with /p2p/ and the other's peer id.
     #[arg(long, value_name = "MULTIADDR")]
     dial: Vec<Multiaddr>,
-    /// What holds the data.
-    #[arg(long, value_name = "ENGINE", default_value = "files", requires = "dataset")]
-    engine: Engine,
-    /// The folder with the dataset's CSV or Parquet files, one for each table; with --engine sqlite, the file.
-    #[arg(long, value_name = "PATH", requires = "dataset")]
-    data: Option<PathBuf>,
-    /// The dataset's name, as projects use it.
-    #[arg(long, value_name = "NAME")]
-    dataset: Option<String>,
-    /// With --engine postgres: a host, which is spoken to over TLS, or the folder of a socket.
-    #[arg(long, value_name = "HOST|DIR", default_value = "/var/run/postgresql")]
-    host: String,
-    /// With --engine postgres: the port.
-    #[arg(long, default_value_t = 5_432)]
-    port: u16,
-    /// With --engine postgres: the database.
-    #[arg(long, value_name = "NAME", required_if_eq("engine", "postgres"))]
-    database: Option<String>,
-    /// With --engine postgres: the role, which may read the tables and nothing else.
-    #[arg(long, value_name = "ROLE", required_if_eq("engine", "postgres"))]
-    user: Option<String>,
-    /// With --engine postgres: the file that holds the role's password; not needed where the socket's peer is enough.
-    #[arg(long, value_name = "FILE")]
-    password_file: Option<PathBuf>,
-    /// With --engine postgres: the certificates (PEM) of the authorities that vouch for the host.
-    #[arg(long, value_name = "FILE")]
-    ca_file: Option<PathBuf>,
-    /// With --engine postgres: the schema of the tables.
-    #[arg(long, value_name = "NAME", default_value = "public")]
-    schema: String,
-    /// The column that names the person of a row.
-    #[arg(long, value_name = "COLUMN", default_value = "person_id")]
-    subject: String,
-    /// The tables that tasks may read: names with commas, or `auto` for every file that is in the folder now (--engine files alone).
-    #[arg(long, value_name = "auto|TABLE,…", default_value = "auto", value_delimiter = ',')]
-    tables: Vec<String>,
+    #[command(flatten)]
+    place: Place,
     /// Let every member know the names and types of the tables and columns, for `quintes catalogue`; never a row, never how many there are.
     #[arg(long, requires = "dataset")]
     publish_schema: bool,
@@ -96,7 +66,7 @@ pub(crate) struct Args {
 
 /// Makes the node's folder, or nothing.
 pub(crate) fn run(args: &Args, speak: &Speak) -> anyhow::Result<()> {
-    for name in std::iter::once(&args.name).chain(&args.dataset).chain(&args.data_owners) {
+    for name in std::iter::once(&args.name).chain(&args.place.dataset).chain(&args.data_owners) {
         if !is_name(name) {
             bail!(
                 "`{name}` is no name; take at most 64 lower-case letters, digits and -_.@, beginning with a letter or digit"
@@ -104,7 +74,7 @@ pub(crate) fn run(args: &Args, speak: &Speak) -> anyhow::Result<()> {
         }
     }
     let network = args.federation.network(now())?;
-    let tables = tables(args)?;
+    let tables = args.place.tables()?;
     let new = [PathBuf::from("state"), PathBuf::from(format!("{}.request", args.name)), PathBuf::from("node.toml")];
     for name in &new {
         let path = args.dir.join(name);
@@ -173,39 +143,6 @@ fn make(args: &Args, folder: &Path, network: &NetworkId, tables: &[String]) -> a
     Ok(record)
 }
 
-/// The tables to be granted, as they are called in the folder.
-fn tables(args: &Args) -> anyhow::Result<Vec<String>> {
-    if args.dataset.is_none() {
-        return Ok(Vec::new());
-    }
-    if args.engine != Engine::Files {
-        if args.tables == ["auto"] {
-            bail!("--engine {} needs the names of the tables; give --tables person,visit", args.engine.name());
-        }
-        if args.engine == Engine::Sqlite && args.data.is_none() {
-            bail!("--engine sqlite needs the database file; give --data FILE");
-        }
-        return Ok(args.tables.iter().map(|table| table.to_ascii_lowercase()).collect());
-    }
-    let data = args.data.as_ref().ok_or_else(|| anyhow!("a dataset of files needs its folder; give --data DIR"))?;
-    let there = tables_in(data).with_context(|| {
-        format!("cannot read the folder `{}`; give the folder of the CSV or Parquet files", data.display())
-    })?;
-    if there.is_empty() {
-        bail!("`{}` holds no .csv, .tsv or .parquet file; give the folder of the tables", data.display());
-    }
-    if args.tables == ["auto"] {
-        return Ok(there.into_iter().map(|(name, _)| name).collect());
-    }
-    for table in &args.tables {
-        if !there.iter().any(|(name, _)| name.eq_ignore_ascii_case(table)) {
-            let there: Vec<&str> = there.iter().map(|(name, _)| name.as_str()).collect();
-            bail!("`{}` holds no table {table}; it has {}", data.display(), there.join(", "));
-        }
-    }
-    Ok(args.tables.iter().map(|table| table.to_ascii_lowercase()).collect())
-}
-
 fn private_folder(path: &Path) -> anyhow::Result<()> {
     fs::DirBuilder::new()
         .recursive(true)
@@ -223,15 +160,6 @@ pub(crate) fn peer_id(key: &keys::key::PublicKey) -> String {
 
 /// The configuration, every field explained. Values are quoted by the TOML writer, so that no path or name can break out.
 fn commented(args: &Args, network: &NetworkId, tables: &[String]) -> anyhow::Result<String> {
-    let quoted = |text: &str| toml::Value::String(text.to_owned()).to_string();
-    let list =
-        |items: Vec<String>| toml::Value::Array(items.into_iter().map(toml::Value::String).collect()).to_string();
-    let path = |path: &Path| -> anyhow::Result<String> {
-        let path =
-            std::path::absolute(path).with_context(|| format!("`{}` is no path; give another", path.display()))?;
-        let text = path.to_str().ok_or_else(|| anyhow!("`{}` is not UTF-8; rename it", path.display()))?;
-        Ok(quoted(text))
-    };
     let kind = match args.kind {
         NodeKind::Tre => "tre",
         NodeKind::Hub => "hub",
@@ -266,7 +194,7 @@ dial = {dial}
         kind = quoted(kind),
         organisation = quoted(&args.organisation),
         network = quoted(&network.to_string()),
-        federation = path(&args.federation.federation)?,
+        federation = written_path(&args.federation.federation)?,
         listen = addresses(&args.listen),
         dial = addresses(&args.dial),
     );
@@ -279,40 +207,8 @@ data_owners = {owners}
 ",
             owners = list(args.data_owners.clone()),
         )?;
-        let (mark, name) = args.dataset.as_ref().map_or(("# ", quoted("omop")), |name| ("", quoted(name)));
-        let place = match (args.engine, &args.data) {
-            (Engine::Files, None) => format!("# The folder.\n{mark}path = {}\n", quoted("/srv/omop")),
-            (Engine::Files, Some(data)) => format!("# The folder.\n{mark}path = {}\n", path(data)?),
-            (Engine::Sqlite, data) => {
-                format!("# The file.\npath = {}\n", path(data.as_deref().unwrap_or(Path::new("omop.db")))?)
-            }
-            (Engine::Postgres, _) => {
-                let file = |field: &str, what: &str, file: &Option<PathBuf>| -> anyhow::Result<String> {
-                    let (mark, file) = match file {
-                        Some(file) => ("", path(file)?),
-                        None => ("# ", quoted(&format!("/etc/quintes/{field}"))),
-                    };
-                    Ok(format!("# {what}\n{mark}{field} = {file}\n"))
-                };
-                let known = |text: &Option<String>| quoted(text.as_deref().unwrap_or_default());
-                format!(
-                    "# A host, which is spoken to over TLS, or the folder of a socket.\nhost = {}\nport = {}\ndatabase = {}\n\
-                     # A role that may read the tables and nothing else; `quintes dataset check` says what is too much.\nuser = {}\n{}{}\
-                     # The schema of the tables.\nschema = {}\n",
-                    quoted(&args.host),
-                    args.port,
-                    known(&args.database),
-                    known(&args.user),
-                    file(
-                        "password_file",
-                        "The role's password, one line in a file that only the node can read.",
-                        &args.password_file
-                    )?,
-                    file("ca_file", "Who vouches for the host: certificates in PEM form.", &args.ca_file)?,
-                    quoted(&args.schema),
-                )
-            }
-        };
+        let (mark, name) = args.place.dataset.as_ref().map_or(("# ", quoted("omop")), |name| ("", quoted(name)));
+        let place = args.place.commented(mark)?;
         let tables = if tables.is_empty() { vec!["person".to_owned()] } else { tables.to_vec() };
         write!(
             text,
@@ -321,7 +217,8 @@ data_owners = {owners}
 {mark}[[dataset]]
 # Its name, as projects use it.
 {mark}name = {name}
-# \"files\": a folder of CSV or Parquet files, one for each table; \"sqlite\": a file; \"postgres\": a server.
+# \"files\": a folder of CSV or Parquet files, one for each table; \"sqlite\": a file; \"postgres\": a server;
+# \"flight\": a cluster behind Arrow Flight SQL.
 {mark}engine = {engine}
 {place}# The column that names the person of a row; tables without it are reference data.
 {mark}subject = {subject}
@@ -331,8 +228,8 @@ data_owners = {owners}
 # (`quintes catalogue`, `quintes try --mock`). Rows, and how many there are, are never told. A name can tell something too: hence `false`.
 {mark}publish_schema = {publish}
 ",
-            engine = quoted(args.engine.name()),
-            subject = quoted(&args.subject),
+            engine = quoted(args.place.engine.name()),
+            subject = quoted(&args.place.subject),
             tables = list(tables),
             publish = args.publish_schema,
         )?;

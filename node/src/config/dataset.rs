@@ -16,6 +16,8 @@ pub enum Engine {
     Sqlite,
     /// A PostgreSQL server.
     Postgres,
+    /// A cluster behind Arrow Flight SQL.
+    Flight,
 }
 
 impl Engine {
@@ -26,6 +28,17 @@ impl Engine {
             Self::Files => "files",
             Self::Sqlite => "sqlite",
             Self::Postgres => "postgres",
+            Self::Flight => "flight",
+        }
+    }
+
+    /// The port that its servers have by themselves; 0 where there is none.
+    #[must_use]
+    pub fn port(self) -> u16 {
+        match self {
+            Self::Files | Self::Sqlite => 0,
+            Self::Postgres => 5_432,
+            Self::Flight => sandbox::database::flight::PORT,
         }
     }
 }
@@ -62,6 +75,8 @@ pub enum Source {
     },
     /// A PostgreSQL server.
     Postgres(Postgres),
+    /// A cluster behind Arrow Flight SQL.
+    Flight(Flight),
 }
 
 /// A PostgreSQL server and how to be its client.
@@ -83,6 +98,27 @@ pub struct Postgres {
     pub schema: String,
 }
 
+/// A cluster behind Arrow Flight SQL and how to be its client.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Flight {
+    /// A host's name or address.
+    pub host: String,
+    /// The port.
+    pub port: u16,
+    /// The certificates of the authorities for TLS; without them, plain text.
+    pub ca_file: Option<PathBuf>,
+    /// Whether plain text may leave this machine.
+    pub accept_plaintext: bool,
+    /// Who the node is to the server.
+    pub user: Option<String>,
+    /// The file that holds the user's password.
+    pub password_file: Option<PathBuf>,
+    /// Whether the server may answer anybody.
+    pub accept_anonymous: bool,
+    /// What makes the tables known to a session, statement by statement.
+    pub setup: Vec<String>,
+}
+
 /// The table as it is written: every field of every engine.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -98,6 +134,9 @@ struct Written {
     password_file: Option<PathBuf>,
     ca_file: Option<PathBuf>,
     schema: Option<String>,
+    accept_plaintext: Option<bool>,
+    accept_anonymous: Option<bool>,
+    setup: Option<Vec<String>>,
     subject: String,
     tables: Vec<String>,
     #[serde(default)]
@@ -119,23 +158,29 @@ impl TryFrom<Written> for Dataset {
             password_file,
             ca_file,
             schema,
+            accept_plaintext,
+            accept_anonymous,
+            setup,
             subject,
             tables,
             publish_schema,
         } = written;
-        let of_a_server = [
-            ("host", host.is_some()),
-            ("port", port.is_some()),
-            ("database", database.is_some()),
-            ("user", user.is_some()),
-            ("password_file", password_file.is_some()),
-            ("ca_file", ca_file.is_some()),
-            ("schema", schema.is_some()),
+        let (lying, postgres, flight) = ([Engine::Files, Engine::Sqlite], [Engine::Postgres], [Engine::Flight]);
+        let servers = [Engine::Postgres, Engine::Flight];
+        let given: [(&str, bool, &[Engine]); 11] = [
+            ("path", path.is_some(), &lying),
+            ("host", host.is_some(), &servers),
+            ("port", port.is_some(), &servers),
+            ("database", database.is_some(), &postgres),
+            ("user", user.is_some(), &servers),
+            ("password_file", password_file.is_some(), &servers),
+            ("ca_file", ca_file.is_some(), &servers),
+            ("schema", schema.is_some(), &postgres),
+            ("accept_plaintext", accept_plaintext.is_some(), &flight),
+            ("accept_anonymous", accept_anonymous.is_some(), &flight),
+            ("setup", setup.is_some(), &flight),
         ];
-        let stray = match engine {
-            Engine::Files | Engine::Sqlite => of_a_server.iter().find(|(_, given)| *given).map(|(field, _)| *field),
-            Engine::Postgres => path.as_ref().map(|_| "path"),
-        };
+        let stray = given.iter().find(|(_, is_given, of)| *is_given && !of.contains(&engine)).map(|(field, ..)| *field);
         if let Some(field) = stray {
             return Err(format!("the field `{field}` means nothing with engine = \"{}\"", engine.name()));
         }
@@ -145,12 +190,22 @@ impl TryFrom<Written> for Dataset {
             Engine::Sqlite => Source::Sqlite { path: path.ok_or_else(|| missing("path"))? },
             Engine::Postgres => Source::Postgres(Postgres {
                 host: host.ok_or_else(|| missing("host"))?,
-                port: port.unwrap_or(5_432),
+                port: port.unwrap_or(engine.port()),
                 database: database.ok_or_else(|| missing("database"))?,
                 user: user.ok_or_else(|| missing("user"))?,
                 password_file,
                 ca_file,
                 schema: schema.unwrap_or_else(|| "public".to_owned()),
+            }),
+            Engine::Flight => Source::Flight(Flight {
+                host: host.ok_or_else(|| missing("host"))?,
+                port: port.unwrap_or(engine.port()),
+                ca_file,
+                accept_plaintext: accept_plaintext.unwrap_or_default(),
+                user,
+                password_file,
+                accept_anonymous: accept_anonymous.unwrap_or_default(),
+                setup: setup.unwrap_or_default(),
             }),
         };
         Ok(Self { name, source, subject, tables, publish_schema })
@@ -165,6 +220,7 @@ impl Dataset {
             Source::Files { .. } => Engine::Files,
             Source::Sqlite { .. } => Engine::Sqlite,
             Source::Postgres(_) => Engine::Postgres,
+            Source::Flight(_) => Engine::Flight,
         }
     }
 
@@ -172,7 +228,10 @@ impl Dataset {
     pub(super) fn paths(&mut self) -> Vec<&mut PathBuf> {
         match &mut self.source {
             Source::Files { path } | Source::Sqlite { path } => vec![path],
-            Source::Postgres(server) => server.password_file.iter_mut().chain(&mut server.ca_file).collect(),
+            Source::Postgres(Postgres { password_file, ca_file, .. })
+            | Source::Flight(Flight { password_file, ca_file, .. }) => {
+                password_file.iter_mut().chain(ca_file).collect()
+            }
         }
     }
 }

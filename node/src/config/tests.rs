@@ -59,6 +59,13 @@ fn each_engine_has_its_fields() {
     assert_eq!((server.port, server.schema.as_str()), (5_432, "public"));
     assert_eq!(server.password_file.as_deref(), Some(folder.path().join("p").as_path()));
     assert_eq!(server.ca_file.as_deref(), Some(std::path::Path::new("/c")));
+    let cluster =
+        "engine = \"flight\"\nhost = \"h\"\nca_file = \"c\"\naccept_anonymous = true\nsetup = [\"SET x = 1\"]\n";
+    fs::write(&path, minimal() + DATASET + cluster).unwrap();
+    let datasets = Config::read(&path).unwrap().datasets;
+    let Source::Flight(server) = &datasets[0].source else { panic!("it is a cluster") };
+    assert_eq!((server.port, server.accept_anonymous, server.accept_plaintext), (50_050, true, false));
+    assert_eq!((server.ca_file.as_deref(), server.setup.len()), (Some(folder.path().join("c").as_path()), 1));
 }
 
 #[test]
@@ -83,6 +90,14 @@ fn every_bad_configuration_says_where_and_what_to_do() {
         ),
         (minimal() + DATASET + "engine = \"postgres\"\nhost = \"h\"\nuser = \"u\"\n", "lacks the field `database`"),
         (minimal() + DATASET + "engine = \"postgres\"\npassword = \"p\"\n", "unknown field `password`"),
+        (
+            minimal() + DATASET + "engine = \"postgres\"\naccept_plaintext = true\n",
+            "the field `accept_plaintext` means nothing with engine = \"postgres\"",
+        ),
+        (
+            minimal() + DATASET + "engine = \"flight\"\nhost = \"h\"\nschema = \"s\"\n",
+            "the field `schema` means nothing with engine = \"flight\"",
+        ),
         (minimal() + "listen = [\"nowhere\"]\n", "is wrong at line 6"),
         (minimal() + "listen = [\n", "is wrong at line"),
         (minimal() + "= 3\n", "is wrong at line 6, column 1"),

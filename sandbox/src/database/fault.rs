@@ -54,7 +54,7 @@ pub(super) fn of_file(path: &Path) -> Option<Fault> {
 }
 
 /// What is wrong with who can reach a file that holds a password: it is its owner's alone, wherever it lies.
-#[cfg(feature = "postgres")]
+#[cfg(any(feature = "postgres", feature = "flight"))]
 pub(super) fn of_secret(path: &Path) -> Option<Fault> {
     let mode = std::fs::metadata(path).ok()?.permissions().mode() & 0o777;
     (mode & 0o077 != 0).then(|| {

@@ -9,11 +9,15 @@ use std::sync::Arc;
 use std::time::Duration;
 use thiserror::Error;
 
+#[cfg(feature = "datafusion")]
+mod arrow;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 mod columns;
 #[cfg(feature = "datafusion")]
 pub mod datafusion;
 pub mod fault;
+#[cfg(feature = "flight")]
+pub mod flight;
 #[cfg(feature = "datafusion")]
 pub mod mock;
 #[cfg(feature = "postgres")]
@@ -21,6 +25,8 @@ pub mod postgres;
 mod query;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 mod running;
+#[cfg(any(feature = "postgres", feature = "flight"))]
+mod secret;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;
 #[cfg(feature = "sqlite")]
@@ -119,6 +125,6 @@ pub trait Rows: Send {
     fn next(&mut self) -> BoxFuture<'_, Result<Option<Batch>, DatabaseError>>;
 }
 
-#[cfg(all(test, feature = "sqlite", feature = "postgres"))]
+#[cfg(all(test, feature = "sqlite", feature = "postgres", feature = "flight"))]
 #[allow(clippy::unwrap_used, reason = "tests stop at the first surprise")]
 mod tests;

@@ -2,21 +2,27 @@
 
 mod answers;
 mod audit;
+mod cluster;
+mod gateway;
 mod sessions;
 mod threats;
-#[cfg(feature = "datafusion")]
 mod witnessed;
 
+#[path = "../../tests/fixture/cluster.rs"]
+mod ballista;
+#[path = "../../tests/fixture/parquet.rs"]
+mod parquet;
 #[path = "../../tests/fixture/postgres.rs"]
 mod server;
 
-#[cfg(feature = "datafusion")]
 use super::datafusion::{self, DataFusionDatabase};
+use super::flight::{self, FlightDatabase};
 use super::postgres::PostgresDatabase;
 use super::sqlite::SqliteDatabase;
 use super::{Database, DatabaseError, Session, postgres, sqlite};
 use crate::statement::{Dialect, Statement, admit};
 use crate::value::{Batch, ColumnData, ColumnInfo, Value};
+use ballista::{Cluster, cluster};
 use server::{Server, server};
 use std::path::Path;
 use std::sync::Arc;
@@ -110,7 +116,6 @@ fn postgres_options(folder: &Path, name: &str, password: &str, tables: &[&str]) 
     }
 }
 
-#[cfg(feature = "datafusion")]
 fn files_options(folder: &Path, tables: &[&str]) -> datafusion::Options {
     datafusion::Options {
         directory: folder.into(),
@@ -120,9 +125,22 @@ fn files_options(folder: &Path, tables: &[&str]) -> datafusion::Options {
     }
 }
 
+/// The cluster's way to tables that lie in a folder as CSV files: each becomes a folder of four Parquet files.
+async fn flight_options(at: &Cluster, folder: &Path, tables: &[&str]) -> flight::Options {
+    for table in tables {
+        parquet::write_parts(&folder.join(format!("{table}.csv")), &folder.join("parts").join(table), 4).await;
+    }
+    flight::Options {
+        port: at.port,
+        accept_anonymous: true,
+        setup: Cluster::setup(&folder.join("parts"), tables),
+        tables: names(tables),
+        ..flight::Options::default()
+    }
+}
+
 /// Every engine over the same tables.
 struct Engines {
-    #[cfg(feature = "datafusion")]
     _threads: tokio::sync::RwLockReadGuard<'static, ()>,
     _folder: TempDir,
     all: Vec<Arc<dyn Database>>,
@@ -137,18 +155,14 @@ impl Engines {
         write_sqlite(&file, &sql(tables));
         let password = server().database(name, &sql(tables));
         let postgres = PostgresDatabase::open(postgres_options(folder.path(), name, &password, granted)).await;
+        let flight = FlightDatabase::open(flight_options(cluster(), folder.path(), granted).await).await;
         let all: Vec<Arc<dyn Database>> = vec![
-            #[cfg(feature = "datafusion")]
             Arc::new(DataFusionDatabase::open(files_options(folder.path(), granted)).unwrap()),
             Arc::new(SqliteDatabase::open(sqlite_options(&file, granted)).unwrap()),
             Arc::new(postgres.unwrap_or_else(|error| panic!("{error}: {:?}", std::error::Error::source(&error)))),
+            Arc::new(flight.unwrap_or_else(|error| panic!("{error}: {:?}", std::error::Error::source(&error)))),
         ];
-        Self {
-            #[cfg(feature = "datafusion")]
-            _threads: datafusion::tests::THREADS.read().await,
-            _folder: folder,
-            all,
-        }
+        Self { _threads: datafusion::tests::THREADS.read().await, _folder: folder, all }
     }
 
     fn of(&self, dialect: Dialect) -> &dyn Database {

@@ -70,6 +70,11 @@ pub(crate) fn parse(sql: &str) -> Result<Query, StatementError> {
     if sql.len() > MAX_BYTES {
         return Err(denied(format!("a text longer than {MAX_BYTES} bytes")));
     }
+    parse_printed(sql)
+}
+
+/// The same of a text of our own printing, which may be longer: each of its parameters has a limit of its own.
+pub(super) fn parse_printed(sql: &str) -> Result<Query, StatementError> {
     if sql.chars().any(is_deceptive) {
         return Err(denied("control, invisible or direction-changing characters"));
     }

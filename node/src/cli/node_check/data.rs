@@ -1,7 +1,7 @@
 //! The data's part of the check: datasets, their tables and the column that names persons.
 
 use crate::cli::node_check::{Findings, missing};
-use crate::config::{Config, Dataset, NodeKind, Postgres, Source, tables_in};
+use crate::config::{Config, Dataset, Flight, NodeKind, Postgres, Source, tables_in};
 use std::fs::{self, File};
 use std::io::{self, BufRead as _, BufReader, Read as _};
 use std::path::Path;
@@ -48,6 +48,7 @@ fn check_dataset(dataset: &Dataset, findings: &mut Findings) {
             Err(error) => missing("dataset.path", path, &error, "give the SQLite file", findings),
         },
         Source::Postgres(server) => check_server(server, findings),
+        Source::Flight(server) => check_cluster(server, findings),
     }
     if dataset.tables.is_empty() {
         findings.error(
@@ -60,18 +61,36 @@ fn check_dataset(dataset: &Dataset, findings: &mut Findings) {
 
 /// What can be told without asking the server; `quintes dataset check` asks it.
 fn check_server(server: &Postgres, findings: &mut Findings) {
-    let files = [("dataset.password_file", &server.password_file), ("dataset.ca_file", &server.ca_file)];
-    for (field, file) in files {
-        if let Some((file, error)) = file.as_ref().and_then(|file| Some((file, File::open(file).err()?))) {
-            missing(field, file, &error, "write it, or correct the path", findings);
-        }
-    }
+    check_secrets(server.password_file.as_deref(), server.ca_file.as_deref(), findings);
     if !server.host.starts_with('/') && server.ca_file.is_none() {
         findings.error(
             "dataset.ca_file",
             format!("`{}` is spoken to over TLS, and nobody is named who may vouch for it", server.host),
             "name the file of its authorities' certificates",
         );
+    }
+}
+
+/// The same of a cluster.
+fn check_cluster(server: &Flight, findings: &mut Findings) {
+    check_secrets(server.password_file.as_deref(), server.ca_file.as_deref(), findings);
+    if server.password_file.is_some() && server.user.is_none() {
+        findings.error("dataset.user", "there is a password and nobody whose it is", "name the user");
+    }
+    if server.setup.is_empty() {
+        findings.warning(
+            "dataset.setup",
+            "a session at a cluster begins with no table",
+            "say what makes the tables known, unless the server does so itself: setup = [\"CREATE EXTERNAL TABLE …\"]",
+        );
+    }
+}
+
+fn check_secrets(password: Option<&Path>, authorities: Option<&Path>, findings: &mut Findings) {
+    for (field, file) in [("dataset.password_file", password), ("dataset.ca_file", authorities)] {
+        if let Some((file, error)) = file.and_then(|file| Some((file, File::open(file).err()?))) {
+            missing(field, file, &error, "write it, or correct the path", findings);
+        }
     }
 }
 

@@ -1,8 +1,8 @@
 //! Reads the footers of a table's Parquet files: one schema, its names in lower case, the columns that a query can have.
 
 use super::files::{FileError, Fingerprints, Hashing, Source};
-use super::rows::column_type;
 use super::{OpenError, Reading, Table};
+use crate::database::arrow::column_type;
 use crate::value::ColumnInfo;
 use datafusion::arrow::datatypes::SchemaRef;
 use datafusion::parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions};

@@ -1,11 +1,10 @@
 //! Connections to the server: who it is, over what, and how each one is set before anything is asked.
 
 use super::{OLDEST, OpenError, Options};
+use crate::database::secret::password;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::{ClientConfig, RootCertStore};
-use std::fs::File;
-use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,12 +12,9 @@ use tokio::task::JoinHandle;
 use tokio_postgres::config::SslMode;
 use tokio_postgres::{Client, Config, NoTls};
 use tokio_postgres_rustls::MakeRustlsConnect;
-use zeroize::Zeroizing;
 
 /// How long a server may take to accept.
 const CONNECT: Duration = Duration::from_secs(10);
-/// The longest password, in bytes.
-const MAX_PASSWORD: u64 = 4_096;
 
 /// Where the server is and how to become its client. It holds no password: the file is read at each connection.
 pub(super) struct Server {
@@ -134,15 +130,4 @@ fn trusting(file: &Path) -> Result<MakeRustlsConnect, OpenError> {
         .with_root_certificates(roots)
         .with_no_client_auth();
     Ok(MakeRustlsConnect::new(config))
-}
-
-/// The first line of a file.
-fn password(file: &Path) -> io::Result<Zeroizing<String>> {
-    let mut text = Zeroizing::new(String::with_capacity(usize::try_from(MAX_PASSWORD).unwrap_or(usize::MAX)));
-    File::open(file)?.take(MAX_PASSWORD).read_to_string(&mut text)?;
-    let password = Zeroizing::new(text.trim_end_matches(['\r', '\n']).to_owned());
-    if password.is_empty() || password.contains(['\r', '\n', '\0']) {
-        return Err(io::Error::new(io::ErrorKind::InvalidData, "it does not hold exactly one line"));
-    }
-    Ok(password)
 }

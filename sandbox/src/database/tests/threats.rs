@@ -316,7 +316,7 @@ async fn threat_53_what_is_printed_is_read_the_same_way_by_every_engine() {
     let cases = [
         ("select user, \"current_date\", \"order\" from tricky", "\"u\" | \"d\" | \"o\""),
         (
-            "select tricky.user as \"select\", t2.\"current_date\" as x from tricky join tricky t2 on true",
+            "select tricky.user as \"select\", t2.\"current_date\" as x from tricky join tricky t2 on t2.person_id = tricky.person_id",
             "\"u\" | \"d\"",
         ),
         (

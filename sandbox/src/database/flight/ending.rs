@@ -1,0 +1,111 @@
+//! Ends at the cluster what nobody waits for any more.
+//!
+//! In Flight SQL a query is ended by ending its call. Ballista does not listen to that: its job runs on, with nobody to fetch the rows. So each query carries a
+//! tag in a comment, which is the beginning of its job's name there, and the job of that name is cancelled through the scheduler's REST interface, which
+//! answers at the same port. An executor notices where its plan next waits; a join in which it would not wait is refused before.
+
+use super::wire::Link;
+use serde::Deserialize;
+use std::time::Duration;
+use tokio::runtime::Handle;
+use tonic::codegen::http::Method;
+
+/// How often a job is looked for, and asked to end.
+const TRIES: u32 = 20;
+/// How long to wait between two tries.
+const PAUSE: Duration = Duration::from_millis(250);
+
+/// How a query ends before its time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Ending {
+    /// With its call, as the protocol has it.
+    Call,
+    /// Through Ballista's REST interface.
+    Ballista,
+    /// It is Ballista, and the interface is switched off.
+    Impossible,
+}
+
+impl Ending {
+    /// What the server is.
+    pub(super) async fn of(link: &Link) -> Result<Self, Box<dyn std::error::Error + Send + Sync>> {
+        let answer = link.http(Method::GET, "/api/version").await?;
+        Ok(match (answer.server.starts_with("ballista/"), answer.is_ok) {
+            (false, _) => Self::Call,
+            (true, true) => Self::Ballista,
+            (true, false) => Self::Impossible,
+        })
+    }
+}
+
+/// A query at the cluster. Dropping it ends the query there, unless it came to its end.
+pub(super) struct Job {
+    link: Link,
+    tag: String,
+    ending: Ending,
+    runtime: Handle,
+    is_over: bool,
+}
+
+impl Job {
+    pub(super) fn new(link: Link, tag: String, ending: Ending) -> Self {
+        Self { link, tag, ending, runtime: Handle::current(), is_over: false }
+    }
+
+    /// The query's text, with what it is found by.
+    pub(super) fn tagged(&self, sql: &str) -> String {
+        format!("/* {} */ {sql}", self.tag)
+    }
+
+    /// The query came to its end by itself.
+    pub(super) fn over(mut self) {
+        self.is_over = true;
+    }
+}
+
+impl Drop for Job {
+    fn drop(&mut self) {
+        if !self.is_over && self.ending == Ending::Ballista {
+            let (link, start) = (self.link.clone(), format!("/* {} */", self.tag));
+            self.runtime.spawn(async move { end(&link, &start).await });
+        }
+    }
+}
+
+/// One of Ballista's jobs.
+#[derive(Deserialize)]
+struct Listed {
+    job_id: String,
+    job_name: String,
+    status: String,
+}
+
+/// Cancels the job whose name begins so, until it does not run any more. It may not be listed yet, or may never be.
+async fn end(link: &Link, start: &str) {
+    let mut was_seen = false;
+    for _ in 0..TRIES {
+        match find(link, start).await {
+            Some(id) => {
+                was_seen = true;
+                // the next round sees whether it did
+                drop(link.http(Method::PATCH, &format!("/api/job/{id}")).await);
+            }
+            None if was_seen => return,
+            None => {}
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
+    if was_seen {
+        tracing::warn!("a query could not be ended at the cluster; end it there");
+    }
+}
+
+/// The job of that name, while it runs or waits. Ids are checked, for they become part of a path.
+async fn find(link: &Link, start: &str) -> Option<String> {
+    let answer = link.http(Method::GET, "/api/jobs").await.ok()?;
+    let jobs: Vec<Listed> = serde_json::from_slice(&answer.body).ok()?;
+    let runs = |job: &Listed| matches!(job.status.as_str(), "Queued" | "Running");
+    let job = jobs.into_iter().find(|job| job.job_name.starts_with(start) && runs(job))?;
+    let is_plain = job.job_id.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'));
+    is_plain.then_some(job.job_id)
+}
