@@ -50,7 +50,7 @@ impl From<NodeKind> for HolderKind {
 }
 
 /// The whole of `node.toml`. Relative paths have been made relative to the file's folder by [`Config::read`].
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
     /// The node's name in the roster.

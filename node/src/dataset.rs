@@ -85,7 +85,7 @@ pub async fn open(dataset: &Dataset) -> Result<Arc<dyn Database>, OpenError> {
                 schema: server.schema,
                 tables,
                 subject,
-                most_cost: postgres::MOST_COST,
+                most_cost: server.max_cost,
             };
             Ok(Arc::new(PostgresDatabase::open(options).await?))
         }

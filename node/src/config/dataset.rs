@@ -1,5 +1,6 @@
 //! `[[dataset]]`: where the data lies, what it is called, and which of its tables tasks may read.
 
+use sandbox::database::postgres::MOST_COST;
 use serde::Deserialize;
 use std::fs;
 use std::io;
@@ -44,7 +45,7 @@ impl Engine {
 }
 
 /// A dataset.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(try_from = "Written")]
 pub struct Dataset {
     /// Its name, as projects use it.
@@ -61,7 +62,7 @@ pub struct Dataset {
 }
 
 /// Where a dataset lies.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Source {
     /// A folder of files.
     Files {
@@ -80,7 +81,7 @@ pub enum Source {
 }
 
 /// A PostgreSQL server and how to be its client.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Postgres {
     /// A host's name or address, over TLS, or the folder of a Unix socket.
     pub host: String,
@@ -96,6 +97,8 @@ pub struct Postgres {
     pub ca_file: Option<PathBuf>,
     /// The schema of the tables.
     pub schema: String,
+    /// The most that the server's planner may estimate for a statement, in its own units.
+    pub max_cost: f64,
 }
 
 /// A cluster behind Arrow Flight SQL and how to be its client.
@@ -134,6 +137,7 @@ struct Written {
     password_file: Option<PathBuf>,
     ca_file: Option<PathBuf>,
     schema: Option<String>,
+    max_cost: Option<f64>,
     accept_plaintext: Option<bool>,
     accept_anonymous: Option<bool>,
     setup: Option<Vec<String>>,
@@ -158,6 +162,7 @@ impl TryFrom<Written> for Dataset {
             password_file,
             ca_file,
             schema,
+            max_cost,
             accept_plaintext,
             accept_anonymous,
             setup,
@@ -167,7 +172,7 @@ impl TryFrom<Written> for Dataset {
         } = written;
         let (lying, postgres, flight) = ([Engine::Files, Engine::Sqlite], [Engine::Postgres], [Engine::Flight]);
         let servers = [Engine::Postgres, Engine::Flight];
-        let given: [(&str, bool, &[Engine]); 11] = [
+        let given: [(&str, bool, &[Engine]); 12] = [
             ("path", path.is_some(), &lying),
             ("host", host.is_some(), &servers),
             ("port", port.is_some(), &servers),
@@ -176,6 +181,7 @@ impl TryFrom<Written> for Dataset {
             ("password_file", password_file.is_some(), &servers),
             ("ca_file", ca_file.is_some(), &servers),
             ("schema", schema.is_some(), &postgres),
+            ("max_cost", max_cost.is_some(), &postgres),
             ("accept_plaintext", accept_plaintext.is_some(), &flight),
             ("accept_anonymous", accept_anonymous.is_some(), &flight),
             ("setup", setup.is_some(), &flight),
@@ -196,6 +202,7 @@ impl TryFrom<Written> for Dataset {
                 password_file,
                 ca_file,
                 schema: schema.unwrap_or_else(|| "public".to_owned()),
+                max_cost: max_cost.unwrap_or(MOST_COST),
             }),
             Engine::Flight => Source::Flight(Flight {
                 host: host.ok_or_else(|| missing("host"))?,

@@ -2,6 +2,7 @@
 
 use crate::config::{Engine, tables_in};
 use anyhow::{Context as _, anyhow, bail};
+use sandbox::database::postgres::MOST_COST;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
@@ -110,13 +111,15 @@ impl Place {
         Ok(format!(
             "# A host, which is spoken to over TLS, or the folder of a socket.\nhost = {}\nport = {}\ndatabase = {}\n\
              # A role that may read the tables and nothing else; `quintes dataset check` says what is too much.\nuser = {}\n{}\
-             # The schema of the tables.\nschema = {}\n",
+             # The schema of the tables.\nschema = {}\n\
+             # A statement that the server's planner finds dearer is refused before it runs (the cost that EXPLAIN prints).\nmax_cost = {:e}\n",
             quoted(self.host.as_deref().unwrap_or("/var/run/postgresql")),
             self.port.unwrap_or(self.engine.port()),
             known(&self.database),
             known(&self.user),
             self.secrets()?,
             quoted(&self.schema),
+            MOST_COST,
         ))
     }
 
