@@ -293,11 +293,11 @@ async fn threat_57_a_query_that_the_planner_finds_too_dear_never_runs() {
         PostgresDatabase::open(postgres::Options { most_cost, ..options }).await.unwrap()
     };
     let v = "visit_occurrence";
-    let dear = format!("select count(*) as n from {v} a, {v} b, {v} c, {v} d, {v} e where a.cost > $1");
+    let dear = format!("select count(*) as n from {v} a, {v} b, {v} c, {v} d, {v} e, {v} f, {v} g where a.cost > $1");
     let cheap = "select count(*) as n from visit_occurrence where cost > $1";
     let bound = [Value::Float64(-1.0)];
     let database = open(postgres::MOST_COST).await;
-    // 10 billion pairs: no limit on time is at work here
+    // 10^14 rows of a join: no limit on time is at work here
     let error = lines(&database, &dear, &bound).await.unwrap_err();
     assert!(matches!(error, DatabaseError::Invalid(_)), "{}", error.for_reviewer());
     assert!(error.for_reviewer().contains("costs"), "{}", error.for_reviewer());
