@@ -29,7 +29,7 @@ async fn opened(options: flight::Options) -> FlightDatabase {
 }
 
 async fn refused(options: flight::Options) -> OpenError {
-    FlightDatabase::open(options).await.err().expect("it is refused")
+    FlightDatabase::open(options).await.expect_err("it is refused")
 }
 
 #[tokio::test]

@@ -150,7 +150,7 @@ async fn threat_62_a_password_goes_over_tls_alone_and_is_seen_nowhere() {
     for file in ["cmdline", "environ"] {
         seen += &String::from_utf8_lossy(&std::fs::read(format!("/proc/self/{file}")).unwrap());
     }
-    let refused = async |options: flight::Options| FlightDatabase::open(options).await.err().expect("it is refused");
+    let refused = async |options: flight::Options| FlightDatabase::open(options).await.expect_err("it is refused");
     // by its address too: the certificate names it
     FlightDatabase::open(flight::Options { host: "127.0.0.1".into(), ..good.clone() }).await.unwrap();
     // plain text to a port that wants TLS, and authorities that did not sign the certificate
