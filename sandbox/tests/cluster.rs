@@ -78,11 +78,11 @@ async fn ask(
 }
 
 fn witnessed(outputs: &Outputs) -> Vec<&WitnessedTable> {
-    let table = |content| match content {
-        &Content::Witnessed(ref table) => table,
+    let tables = outputs.outputs.iter().map(|output| match &output.content {
+        Content::Witnessed(table) => table,
         Content::Opaque { .. } => panic!("the host made the table"),
-    };
-    outputs.outputs.iter().map(|output| table(&output.content)).collect()
+    });
+    tables.collect()
 }
 
 fn opaque(outputs: &Outputs) -> &[u8] {
