@@ -7,7 +7,7 @@
 //! | [`driver`] | the one loop that owns the core and its journal: records first, then effects |
 //! | [`effects`], [`execute`] | what the core asks for; running a component and checking its outputs |
 //! | [`exchange`], `rounds`, [`network`] | other members: direct streams, when to go round with whom, gossip, admission |
-//! | [`slice`], [`arrival`], [`mailbox`] | released files: proven stretch by stretch, on their way, kept by a hub |
+//! | [`mod@slice`], [`arrival`], [`mailbox`] | released files: proven stretch by stretch, on their way, kept by a hub |
 //! | [`door`], [`notices`] | people on this machine; telling people that something waits |
 //! | [`journal`], [`custody`], [`ledger`], [`store`], [`identity`] | what lies on disk: records, held outputs, who stood behind what left, blobs, keys |
 //! | [`config`], [`dataset`], [`statements`] | `node.toml`; the datasets that it names, opened; statement files |
