@@ -72,10 +72,9 @@ async fn columns(engine: &Engine, samples: u32) -> anyhow::Result<Figure> {
     let native = Samples::new(native).percentile(50);
     // What every run costs, whatever it reads, is another figure.
     let nothing = ours(engine, &idle, samples, PAUSE).await?.percentile(50);
-    let memory: Arc<dyn Session> = Arc::new(memory);
     let mut took = Vec::new();
     for _ in 0..samples {
-        let task = task(&reading, [("memory".to_owned(), Arc::clone(&memory))], &[], &[]);
+        let task = task(&reading, [("memory".to_owned(), memory.handle())], &[], &[]);
         took.push(timed(engine, task).await?.saturating_sub(nothing));
     }
     let took = Samples::new(took);
