@@ -6,6 +6,8 @@ use serde_json::Value;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use testnet::cluster::{Cluster, PROJECT, Plan, Program, RESEARCHER, Runner, Said, owner_of, until};
+use testnet::demo::compare::{Compared, compare};
+use testnet::demo::question::Question;
 use testnet::narrate::{Narrator, Show};
 use tokio::sync::{Mutex, MutexGuard};
 
@@ -69,6 +71,26 @@ impl Federation {
     /// Submits as the researcher.
     pub(crate) async fn submit(&self, args: &[&str]) -> TaskId {
         self.submit_as(RESEARCHER, args).await
+    }
+
+    /// Asks all TREs a question of the demo.
+    pub(crate) async fn ask(&self, question: &Question) -> TaskId {
+        let parameters: Vec<String> = question.parameters.iter().map(|(name, text)| format!("{name}={text}")).collect();
+        let mut args = vec!["--component", "statistics", "--project", PROJECT, "--all-tres"];
+        parameters.iter().for_each(|parameter| args.extend(["--param", parameter]));
+        self.submit(&args).await
+    }
+
+    /// Fetches the answer to a question that was approved everywhere: it verifies, and gives the figures of all `folders` together.
+    pub(crate) async fn answers(&self, question: &Question, task: &TaskId, folders: &[PathBuf]) {
+        let (said, out) = self.fetch(task).await;
+        assert_eq!(said.code, Some(0), "{}{}", said.stdout, said.stderr);
+        let out = out.display().to_string();
+        self.must(&["verify", &out]).await;
+        let answer = self.cluster.runner.ask(&["aggregate", &out]).await.unwrap();
+        let compared = compare(&answer, &question.pooled(folders).unwrap()).unwrap();
+        let wrong: Vec<&Compared> = compared.iter().filter(|one| !one.holds()).collect();
+        assert!(!compared.is_empty() && wrong.is_empty(), "{}: {wrong:?}", question.title);
     }
 
     /// How many persons there are, asked of one TRE or of all.

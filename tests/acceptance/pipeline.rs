@@ -4,7 +4,6 @@ use crate::federation::{Federation, PATIENCE};
 use protocol::lifecycle::Phase;
 use std::path::PathBuf;
 use testnet::cluster::{PROJECT, RESEARCHER, TRES};
-use testnet::demo::compare::{Compared, compare};
 use testnet::demo::question::questions;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -12,22 +11,12 @@ async fn every_question_of_the_demo_gives_the_pooled_figures() {
     let mut federation = Federation::started(600).await;
     let folders: Vec<PathBuf> = TRES.iter().map(|(tre, ..)| federation.cluster.layout.data(tre)).collect();
     for question in questions() {
-        let parameters: Vec<String> = question.parameters.iter().map(|(name, text)| format!("{name}={text}")).collect();
-        let mut args = vec!["--component", "statistics", "--project", PROJECT, "--all-tres"];
-        parameters.iter().for_each(|parameter| args.extend(["--param", parameter]));
-        let task = federation.submit(&args).await;
+        let task = federation.ask(&question).await;
         for (tre, ..) in TRES {
             federation.until(&task, tre, Phase::Held).await;
             federation.approve(&task, tre).await;
         }
-        let (said, out) = federation.fetch(&task).await;
-        assert_eq!(said.code, Some(0), "{}{}", said.stdout, said.stderr);
-        let out = out.display().to_string();
-        federation.must(&["verify", &out]).await;
-        let answer = federation.cluster.runner.ask(&["aggregate", &out]).await.unwrap();
-        let compared = compare(&answer, &question.pooled(&folders).unwrap()).unwrap();
-        let wrong: Vec<&Compared> = compared.iter().filter(|one| !one.holds()).collect();
-        assert!(!compared.is_empty() && wrong.is_empty(), "{}: {wrong:?}", question.title);
+        federation.answers(&question, &task, &folders).await;
     }
     federation.cluster.stop().await.unwrap();
 }

@@ -69,6 +69,8 @@ pub enum Source {
         /// The folder.
         path: PathBuf,
     },
+    /// A folder of files in an object store.
+    Bucket(Bucket),
     /// A SQLite file.
     Sqlite {
         /// The file.
@@ -78,6 +80,23 @@ pub enum Source {
     Postgres(Postgres),
     /// A cluster behind Arrow Flight SQL.
     Flight(Flight),
+}
+
+/// A folder of an S3-compatible object store.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Bucket {
+    /// The store's address, `https://…`.
+    pub endpoint: String,
+    /// The region that requests are signed for.
+    pub region: String,
+    /// The bucket.
+    pub bucket: String,
+    /// The folder in it.
+    pub prefix: String,
+    /// The file that holds the access key, `ID:SECRET`.
+    pub key_file: PathBuf,
+    /// The certificates of authorities that this machine does not know.
+    pub ca_file: Option<PathBuf>,
 }
 
 /// A PostgreSQL server and how to be its client.
@@ -130,6 +149,11 @@ struct Written {
     #[serde(default)]
     engine: Engine,
     path: Option<PathBuf>,
+    bucket: Option<String>,
+    endpoint: Option<String>,
+    region: Option<String>,
+    prefix: Option<String>,
+    key_file: Option<PathBuf>,
     host: Option<String>,
     port: Option<u16>,
     database: Option<String>,
@@ -155,6 +179,11 @@ impl TryFrom<Written> for Dataset {
             name,
             engine,
             path,
+            bucket,
+            endpoint,
+            region,
+            prefix,
+            key_file,
             host,
             port,
             database,
@@ -170,16 +199,25 @@ impl TryFrom<Written> for Dataset {
             tables,
             publish_schema,
         } = written;
-        let (lying, postgres, flight) = ([Engine::Files, Engine::Sqlite], [Engine::Postgres], [Engine::Flight]);
-        let servers = [Engine::Postgres, Engine::Flight];
-        let given: [(&str, bool, &[Engine]); 12] = [
-            ("path", path.is_some(), &lying),
+        let (lying, servers) = ([Engine::Files, Engine::Sqlite], [Engine::Postgres, Engine::Flight]);
+        let (postgres, flight) = ([Engine::Postgres], [Engine::Flight]);
+        let (of_a_bucket, with_authorities): (&[Engine], &[Engine]) = match bucket {
+            Some(_) => (&[Engine::Files], &[Engine::Files, Engine::Postgres, Engine::Flight]),
+            None => (&[], &servers),
+        };
+        let given: [(&str, bool, &[Engine]); 17] = [
+            ("path", path.is_some() && bucket.is_none(), &lying),
+            ("bucket", bucket.is_some(), of_a_bucket),
+            ("endpoint", endpoint.is_some(), of_a_bucket),
+            ("region", region.is_some(), of_a_bucket),
+            ("prefix", prefix.is_some(), of_a_bucket),
+            ("key_file", key_file.is_some(), of_a_bucket),
             ("host", host.is_some(), &servers),
             ("port", port.is_some(), &servers),
             ("database", database.is_some(), &postgres),
             ("user", user.is_some(), &servers),
             ("password_file", password_file.is_some(), &servers),
-            ("ca_file", ca_file.is_some(), &servers),
+            ("ca_file", ca_file.is_some(), with_authorities),
             ("schema", schema.is_some(), &postgres),
             ("max_cost", max_cost.is_some(), &postgres),
             ("accept_plaintext", accept_plaintext.is_some(), &flight),
@@ -188,13 +226,25 @@ impl TryFrom<Written> for Dataset {
         ];
         let stray = given.iter().find(|(_, is_given, of)| *is_given && !of.contains(&engine)).map(|(field, ..)| *field);
         if let Some(field) = stray {
-            return Err(format!("the field `{field}` means nothing with engine = \"{}\"", engine.name()));
+            let but = if engine == Engine::Files { " and no bucket" } else { "" };
+            return Err(format!("the field `{field}` means nothing with engine = \"{}\"{but}", engine.name()));
+        }
+        if path.is_some() && bucket.is_some() {
+            return Err("files lie under a `path` or in a `bucket`: remove one of the two".to_owned());
         }
         let missing = |field: &str| format!("missing field `{field}`");
-        let source = match engine {
-            Engine::Files => Source::Files { path: path.ok_or_else(|| missing("path"))? },
-            Engine::Sqlite => Source::Sqlite { path: path.ok_or_else(|| missing("path"))? },
-            Engine::Postgres => Source::Postgres(Postgres {
+        let source = match (engine, bucket) {
+            (Engine::Files, Some(bucket)) => Source::Bucket(Bucket {
+                bucket,
+                endpoint: endpoint.ok_or_else(|| missing("endpoint"))?,
+                region: region.unwrap_or_else(|| "us-east-1".to_owned()),
+                prefix: prefix.unwrap_or_default(),
+                key_file: key_file.ok_or_else(|| missing("key_file"))?,
+                ca_file,
+            }),
+            (Engine::Files, _) => Source::Files { path: path.ok_or_else(|| missing("path"))? },
+            (Engine::Sqlite, _) => Source::Sqlite { path: path.ok_or_else(|| missing("path"))? },
+            (Engine::Postgres, _) => Source::Postgres(Postgres {
                 host: host.ok_or_else(|| missing("host"))?,
                 port: port.unwrap_or(engine.port()),
                 database: database.ok_or_else(|| missing("database"))?,
@@ -204,7 +254,7 @@ impl TryFrom<Written> for Dataset {
                 schema: schema.unwrap_or_else(|| "public".to_owned()),
                 max_cost: max_cost.unwrap_or(MOST_COST),
             }),
-            Engine::Flight => Source::Flight(Flight {
+            (Engine::Flight, _) => Source::Flight(Flight {
                 host: host.ok_or_else(|| missing("host"))?,
                 port: port.unwrap_or(engine.port()),
                 ca_file,
@@ -224,7 +274,7 @@ impl Dataset {
     #[must_use]
     pub fn engine(&self) -> Engine {
         match self.source {
-            Source::Files { .. } => Engine::Files,
+            Source::Files { .. } | Source::Bucket(_) => Engine::Files,
             Source::Sqlite { .. } => Engine::Sqlite,
             Source::Postgres(_) => Engine::Postgres,
             Source::Flight(_) => Engine::Flight,
@@ -235,6 +285,7 @@ impl Dataset {
     pub(super) fn paths(&mut self) -> Vec<&mut PathBuf> {
         match &mut self.source {
             Source::Files { path } | Source::Sqlite { path } => vec![path],
+            Source::Bucket(Bucket { key_file, ca_file, .. }) => std::iter::once(key_file).chain(ca_file).collect(),
             Source::Postgres(Postgres { password_file, ca_file, .. })
             | Source::Flight(Flight { password_file, ca_file, .. }) => {
                 password_file.iter_mut().chain(ca_file).collect()

@@ -83,6 +83,16 @@ fn every_bad_configuration_says_where_and_what_to_do() {
             minimal() + DATASET + "path = \"b\"\nhost = \"h\"\n",
             "the field `host` means nothing with engine = \"files\"",
         ),
+        (
+            minimal() + DATASET + "path = \"b\"\nkey_file = \"k\"\n",
+            "the field `key_file` means nothing with engine = \"files\" and no bucket",
+        ),
+        (minimal() + DATASET + "bucket = \"b\"\npath = \"p\"\n", "remove one of the two"),
+        (minimal() + DATASET + "bucket = \"b\"\nendpoint = \"https://s3.example.org\"\n", "lacks the field `key_file`"),
+        (
+            minimal() + DATASET + "engine = \"sqlite\"\nbucket = \"b\"\n",
+            "the field `bucket` means nothing with engine = \"sqlite\"",
+        ),
         (minimal() + DATASET + "engine = \"oracle\"\n", "unknown variant `oracle`"),
         (
             minimal() + DATASET + "engine = \"postgres\"\npath = \"b\"\n",

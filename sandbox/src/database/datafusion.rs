@@ -4,6 +4,8 @@
 //! surprise a query later (`files`, `delimited`, `columnar`). A query is planned from the admitted tree by a session that knows only the
 //! granted relations and the allowed functions (`session`), and its rows come out batch by batch (`rows`).
 //!
+//! In an object store (`bucket`) the files are objects of one listing, read by the same code (`shelf`, `object`).
+//!
 //! The snapshot is a digest of every file's content at opening. A file that changes later belongs to no snapshot: sessions and queries that
 //! notice it fail, until the node opens the dataset again.
 //!
@@ -21,13 +23,20 @@ use std::sync::Arc;
 use std::time::Duration;
 use thiserror::Error;
 
+#[cfg(feature = "s3")]
+mod bucket;
 mod columnar;
 mod delimited;
 mod files;
+#[cfg(feature = "s3")]
+mod object;
 mod rows;
 mod session;
+mod shelf;
 mod stop;
 
+#[cfg(feature = "s3")]
+pub use bucket::{Bucket, BucketError};
 pub use files::FileError;
 
 /// What to open. Every field has a default but the directory and the tables.
@@ -35,6 +44,9 @@ pub use files::FileError;
 pub struct Options {
     /// The folder that holds the files: `person.csv`, `PERSON.tsv`, `person.parquet` or a folder `person/` of Parquet files.
     pub directory: PathBuf,
+    /// A folder of an object store, in the place of the directory.
+    #[cfg(feature = "s3")]
+    pub bucket: Option<Bucket>,
     /// The granted tables; plain names, in any case of letters.
     pub tables: Vec<String>,
     /// The column that names the subject (person) of a row. A table without it is reference data.
@@ -49,6 +61,8 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             directory: PathBuf::new(),
+            #[cfg(feature = "s3")]
+            bucket: None,
             tables: Vec::new(),
             subject: Some("person_id".into()),
             memory_bytes: 512 * 1024 * 1024,
@@ -107,6 +121,10 @@ pub enum OpenError {
         /// What is wrong with it.
         source: FileError,
     },
+    /// The object store cannot be used.
+    #[cfg(feature = "s3")]
+    #[error(transparent)]
+    Bucket(#[from] BucketError),
     /// Others on this machine can read a file, or write to it.
     #[error(transparent)]
     Unsafe(#[from] Unsafe),
@@ -123,6 +141,7 @@ struct Opened {
     relations: Vec<Relation>,
     snapshot: [u8; 32],
     files: files::Fingerprints,
+    shelf: shelf::Shelf,
     session: session::Session,
 }
 
@@ -134,24 +153,31 @@ impl std::fmt::Debug for DataFusionDatabase {
 }
 
 impl DataFusionDatabase {
-    /// Opens the granted tables of a directory. Reads every file once, so call it where blocking is allowed.
+    /// Opens the granted tables of a directory. Reads every file once, so call it where blocking is allowed; over an object store, within a tokio runtime.
     pub fn open(options: Options) -> Result<Self, OpenError> {
-        let subject = options.subject.map(|subject| subject.to_lowercase());
+        let subject = options.subject.as_ref().map(|subject| subject.to_lowercase());
         let session = session::Session::new(options.memory_bytes)?;
         let mut relations = Vec::new();
         let mut fingerprints = files::Fingerprints::default();
         let mut snapshot = Sha256::new();
-        let sources = files::find(&options.directory, &options.tables)?;
-        if options.refuse_open_files {
+        #[cfg(feature = "s3")]
+        Unsafe::unless_none(options.bucket.iter().flat_map(Bucket::faults).collect())?;
+        let shelf = shelf::Shelf::new(&options)?;
+        #[cfg(feature = "s3")]
+        if let shelf::Shelf::Bucket { store, .. } = &shelf {
+            session.hold(store)?;
+        }
+        let sources = files::find(&shelf, &options.tables)?;
+        if options.refuse_open_files && shelf.is_here() {
             let files = sources.iter().flat_map(|source| &source.files);
             Unsafe::unless_none(files.filter_map(|file| fault::of_file(file)).collect())?;
         }
         for source in sources {
             let table = match source.form {
-                files::Form::Delimited => delimited::read(&source, &mut fingerprints)?,
-                files::Form::Parquet => columnar::read(&source, &mut fingerprints)?,
+                files::Form::Delimited => delimited::read(&shelf, &source, &mut fingerprints)?,
+                files::Form::Parquet => columnar::read(&shelf, &source, &mut fingerprints)?,
             };
-            session.register(&source.table, &table)?;
+            session.register(&shelf, &source.table, &table)?;
             relations.push(Relation {
                 subject: subject.clone().filter(|subject| table.columns.iter().any(|column| column.name == *subject)),
                 name: source.table,
@@ -159,14 +185,14 @@ impl DataFusionDatabase {
                 schema: None,
             });
         }
-        fingerprints.hash_into(&options.directory, &mut snapshot);
+        fingerprints.hash_into(shelf.path(), &mut snapshot);
         if let Some(subject) = subject
             && relations.iter().all(|relation| relation.subject.is_none())
         {
             return Err(OpenError::Subject { subject });
         }
         let snapshot = snapshot.finalize().into();
-        Ok(Self(Arc::new(Opened { relations, snapshot, files: fingerprints, session })))
+        Ok(Self(Arc::new(Opened { relations, snapshot, files: fingerprints, shelf, session })))
     }
 }
 
@@ -181,8 +207,13 @@ impl Database for DataFusionDatabase {
 
     fn begin(&self, _most: Duration) -> BoxFuture<'_, Result<Arc<dyn Session>, DatabaseError>> {
         // files hold nothing back: a session of them costs nothing and needs no end
-        let begun = self.0.files.check().map(|()| Arc::clone(&self.0) as Arc<dyn Session>);
-        futures::future::ready(begun).boxed()
+        let opened = Arc::clone(&self.0);
+        async move {
+            opened.files.check()?;
+            opened.shelf.check(opened.files.paths()).await?;
+            Ok(opened as Arc<dyn Session>)
+        }
+        .boxed()
     }
 }
 

@@ -53,14 +53,20 @@ pub(super) fn of_file(path: &Path) -> Option<Fault> {
     ))
 }
 
-/// What is wrong with who can reach a file that holds a password: it is its owner's alone, wherever it lies.
-#[cfg(any(feature = "postgres", feature = "flight"))]
-pub(super) fn of_secret(path: &Path) -> Option<Fault> {
+/// Whether a host is this machine, to which nothing crosses a network.
+#[cfg(any(feature = "flight", feature = "s3"))]
+pub(super) fn is_this_machine(host: &str) -> bool {
+    host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
+}
+
+/// What is wrong with who can reach a file that holds a password or a key (`what`): it is its owner's alone, wherever it lies.
+#[cfg(any(feature = "postgres", feature = "flight", feature = "s3"))]
+pub(super) fn of_secret(path: &Path, what: &str) -> Option<Fault> {
     let mode = std::fs::metadata(path).ok()?.permissions().mode() & 0o777;
     (mode & 0o077 != 0).then(|| {
         let path = path.display();
         Fault::new(
-            format!("others can reach the password file `{path}` (mode {mode:03o})"),
+            format!("others can reach the {what} file `{path}` (mode {mode:03o})"),
             format!("run `chmod 600 {path}`"),
         )
     })

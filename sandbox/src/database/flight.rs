@@ -177,7 +177,7 @@ impl FlightDatabase {
     pub async fn open(options: Options) -> Result<Self, OpenError> {
         find::check_names(&options.tables)?;
         let files = options.password_file.iter();
-        let mut faults: Vec<_> = files.filter_map(|file| fault::of_secret(file)).collect();
+        let mut faults: Vec<_> = files.filter_map(|file| fault::of_secret(file, "password")).collect();
         faults.extend(audit::of_the_way(&options));
         Unsafe::unless_none(faults)?;
         let server = wire::Server::new(&options)?;

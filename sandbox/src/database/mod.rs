@@ -25,7 +25,7 @@ pub mod postgres;
 mod query;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 mod running;
-#[cfg(any(feature = "postgres", feature = "flight"))]
+#[cfg(any(feature = "postgres", feature = "flight", feature = "s3"))]
 mod secret;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;

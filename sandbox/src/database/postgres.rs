@@ -176,7 +176,7 @@ impl PostgresDatabase {
             return Err(OpenError::NoTables);
         }
         let files = options.password_file.iter();
-        Unsafe::unless_none(files.filter_map(|file| fault::of_secret(file)).collect())?;
+        Unsafe::unless_none(files.filter_map(|file| fault::of_secret(file, "password")).collect())?;
         let subject = options.subject.clone().map(|subject| subject.to_lowercase());
         let server = connect::Server::new(&options)?;
         let link = server.open(Duration::from_secs(60)).await?;

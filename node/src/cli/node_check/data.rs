@@ -42,6 +42,9 @@ pub(super) fn check(config: &Config, findings: &mut Findings) {
 fn check_dataset(dataset: &Dataset, findings: &mut Findings) {
     match &dataset.source {
         Source::Files { path } => check_files(dataset, path, findings),
+        Source::Bucket(bucket) => {
+            check_secrets("dataset.key_file", Some(&bucket.key_file), bucket.ca_file.as_deref(), findings);
+        }
         Source::Sqlite { path } => match fs::metadata(path) {
             Ok(found) if found.is_file() => {}
             Ok(_) => findings.error("dataset.path", format!("`{}` is no file", path.display()), "give the SQLite file"),
@@ -61,7 +64,7 @@ fn check_dataset(dataset: &Dataset, findings: &mut Findings) {
 
 /// What can be told without asking the server; `quintes dataset check` asks it.
 fn check_server(server: &Postgres, findings: &mut Findings) {
-    check_secrets(server.password_file.as_deref(), server.ca_file.as_deref(), findings);
+    check_secrets("dataset.password_file", server.password_file.as_deref(), server.ca_file.as_deref(), findings);
     if !server.host.starts_with('/') && server.ca_file.is_none() {
         findings.error(
             "dataset.ca_file",
@@ -73,7 +76,7 @@ fn check_server(server: &Postgres, findings: &mut Findings) {
 
 /// The same of a cluster.
 fn check_cluster(server: &Flight, findings: &mut Findings) {
-    check_secrets(server.password_file.as_deref(), server.ca_file.as_deref(), findings);
+    check_secrets("dataset.password_file", server.password_file.as_deref(), server.ca_file.as_deref(), findings);
     if server.password_file.is_some() && server.user.is_none() {
         findings.error("dataset.user", "there is a password and nobody whose it is", "name the user");
     }
@@ -86,8 +89,8 @@ fn check_cluster(server: &Flight, findings: &mut Findings) {
     }
 }
 
-fn check_secrets(password: Option<&Path>, authorities: Option<&Path>, findings: &mut Findings) {
-    for (field, file) in [("dataset.password_file", password), ("dataset.ca_file", authorities)] {
+fn check_secrets(field: &str, secret: Option<&Path>, authorities: Option<&Path>, findings: &mut Findings) {
+    for (field, file) in [(field, secret), ("dataset.ca_file", authorities)] {
         if let Some((file, error)) = file.and_then(|file| Some((file, File::open(file).err()?))) {
             missing(field, file, &error, "write it, or correct the path", findings);
         }

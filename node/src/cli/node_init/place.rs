@@ -15,6 +15,21 @@ pub(super) struct Place {
     /// The folder with the dataset's CSV or Parquet files, one for each table; with --engine sqlite, the file.
     #[arg(long, value_name = "PATH", requires = "dataset")]
     data: Option<PathBuf>,
+    /// The bucket of an object store that holds such a folder, in the place of --data.
+    #[arg(long, value_name = "NAME", requires_all = ["dataset", "endpoint", "key_file"], conflicts_with = "data")]
+    bucket: Option<String>,
+    /// With --bucket: the store's address, https://…
+    #[arg(long, value_name = "URL", requires = "bucket")]
+    endpoint: Option<String>,
+    /// With --bucket: the region that requests are signed for.
+    #[arg(long, value_name = "NAME", default_value = "us-east-1")]
+    region: String,
+    /// With --bucket: the folder in it.
+    #[arg(long, value_name = "PATH", default_value = "")]
+    prefix: String,
+    /// With --bucket: the file that holds the access key, one line ID:SECRET, readable by the node alone.
+    #[arg(long, value_name = "FILE", requires = "bucket")]
+    key_file: Option<PathBuf>,
     /// The dataset's name, as projects use it.
     #[arg(long, value_name = "NAME")]
     pub(super) dataset: Option<String>,
@@ -62,9 +77,14 @@ impl Place {
         if self.dataset.is_none() {
             return Ok(Vec::new());
         }
-        if self.engine != Engine::Files {
+        if self.bucket.is_some() && self.engine != Engine::Files {
+            bail!("--bucket goes with --engine files");
+        }
+        if self.engine != Engine::Files || self.bucket.is_some() {
             if self.tables == ["auto"] {
-                bail!("--engine {} needs the names of the tables; give --tables person,visit", self.engine.name());
+                let what =
+                    if self.bucket.is_some() { "bucket".to_owned() } else { format!("engine {}", self.engine.name()) };
+                bail!("--{what} needs the names of the tables; give --tables person,visit");
             }
             if self.engine == Engine::Sqlite && self.data.is_none() {
                 bail!("--engine sqlite needs the database file; give --data FILE");
@@ -93,6 +113,7 @@ impl Place {
     /// The fields that say where the data lies, each explained; `mark` comments them out where there is no dataset.
     pub(super) fn commented(&self, mark: &str) -> anyhow::Result<String> {
         match self.engine {
+            Engine::Files if self.bucket.is_some() => self.of_a_bucket(),
             Engine::Files => {
                 let path = self.data.as_deref().map_or_else(|| Ok(quoted("/srv/omop")), written_path)?;
                 Ok(format!("# The folder.\n{mark}path = {path}\n"))
@@ -144,19 +165,39 @@ impl Place {
         ))
     }
 
+    fn of_a_bucket(&self) -> anyhow::Result<String> {
+        let known = |text: &Option<String>| quoted(text.as_deref().unwrap_or_default());
+        Ok(format!(
+            "# The object store: its address, the region that requests are signed for, the bucket, and the folder in it.\n\
+             endpoint = {}\nregion = {}\nbucket = {}\nprefix = {}\n{}{}",
+            known(&self.endpoint),
+            quoted(&self.region),
+            known(&self.bucket),
+            quoted(&self.prefix),
+            file(
+                "key_file",
+                "The access key, one line ID:SECRET in a file that only the node can read.",
+                &self.key_file
+            )?,
+            file("ca_file", "Who else may vouch for the store, beside those whom this machine trusts.", &self.ca_file)?,
+        ))
+    }
+
     /// The files of a server's client.
     fn secrets(&self) -> anyhow::Result<String> {
-        let file = |field: &str, what: &str, file: &Option<PathBuf>| -> anyhow::Result<String> {
-            let (mark, file) = match file {
-                Some(file) => ("", written_path(file)?),
-                None => ("# ", quoted(&format!("/etc/quintes/{field}"))),
-            };
-            Ok(format!("# {what}\n{mark}{field} = {file}\n"))
-        };
         let password = "The password, one line in a file that only the node can read.";
         let authorities = "Who vouches for the host: certificates in PEM form.";
         Ok(file("password_file", password, &self.password_file)? + &file("ca_file", authorities, &self.ca_file)?)
     }
+}
+
+/// A field that names a file, commented out where there is none.
+fn file(field: &str, what: &str, file: &Option<PathBuf>) -> anyhow::Result<String> {
+    let (mark, file) = match file {
+        Some(file) => ("", written_path(file)?),
+        None => ("# ", quoted(&format!("/etc/quintes/{field}"))),
+    };
+    Ok(format!("# {what}\n{mark}{field} = {file}\n"))
 }
 
 /// A text as TOML writes it.

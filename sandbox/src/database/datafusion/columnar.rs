@@ -1,24 +1,23 @@
 //! Reads the footers of a table's Parquet files: one schema, its names in lower case, the columns that a query can have.
 
-use super::files::{FileError, Fingerprints, Hashing, Source};
+use super::files::{FileError, Fingerprints, Source};
+use super::shelf::Shelf;
 use super::{OpenError, Reading, Table};
 use crate::database::arrow::column_type;
 use crate::value::ColumnInfo;
 use datafusion::arrow::datatypes::SchemaRef;
-use datafusion::parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions};
 use std::collections::BTreeSet;
-use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;
 
 /// Reads the schema of a table's Parquet files, and hashes them.
-pub(super) fn read(source: &Source, fingerprints: &mut Fingerprints) -> Result<Table, OpenError> {
+pub(super) fn read(shelf: &Shelf, source: &Source, fingerprints: &mut Fingerprints) -> Result<Table, OpenError> {
     let mut schema: Option<SchemaRef> = None;
     for path in &source.files {
-        let mut reader = Hashing::open(path)?;
+        let mut reader = shelf.open(path)?;
         std::io::copy(&mut reader, &mut std::io::sink()).map_err(|error| FileError::Unreadable(error).of(path))?;
         fingerprints.add(path, reader)?;
-        let own = read_schema(path).map_err(|error| error.of(path))?;
+        let own = read_schema(shelf, path).map_err(|error| error.of(path))?;
         match &schema {
             Some(schema) if schema.fields() != own.fields() => return Err(FileError::Differs.of(path)),
             Some(_) => {}
@@ -54,10 +53,8 @@ pub(super) fn read(source: &Source, fingerprints: &mut Fingerprints) -> Result<T
     Ok(Table { columns, reading: Reading::Parquet { files: source.files.clone(), schema, picked } })
 }
 
-fn read_schema(path: &Path) -> Result<SchemaRef, FileError> {
-    let file = File::open(path).map_err(FileError::Unreadable)?;
-    let metadata = ArrowReaderMetadata::load(&file, ArrowReaderOptions::new())
-        .map_err(|error| FileError::Parquet(Box::new(error)))?;
+fn read_schema(shelf: &Shelf, path: &Path) -> Result<SchemaRef, FileError> {
+    let metadata = shelf.footer(path)?;
     // metadata of the file's writer is no part of a column
     let fields =
         metadata.schema().fields().iter().map(|field| field.as_ref().clone().with_metadata(Default::default()));

@@ -4,6 +4,7 @@
 //! column of any type, text included.
 
 use super::files::{FileError, Fingerprints, Hashing, Source};
+use super::shelf::Shelf;
 use super::{OpenError, Reading, Table};
 use crate::value::ColumnInfo;
 use csv::{ByteRecord, ReaderBuilder};
@@ -23,9 +24,9 @@ const BUFFER_BYTES: usize = 256 * 1024;
 const BOM: &[u8] = b"\xEF\xBB\xBF";
 
 /// Reads the one file of a delimited table.
-pub(super) fn read(source: &Source, fingerprints: &mut Fingerprints) -> Result<Table, OpenError> {
+pub(super) fn read(shelf: &Shelf, source: &Source, fingerprints: &mut Fingerprints) -> Result<Table, OpenError> {
     let path = source.files.first().expect("a table has a file");
-    let mut reader = BufReader::with_capacity(BUFFER_BYTES, Hashing::open(path)?);
+    let mut reader = BufReader::with_capacity(BUFFER_BYTES, shelf.open(path)?);
     let (delimiter, scan) = scan(&mut reader, path).map_err(|error| error.of(path))?;
     // what a reader has asked for is hashed: nothing may be left
     std::io::copy(&mut reader, &mut std::io::sink()).map_err(|error| FileError::Unreadable(error).of(path))?;

@@ -1,5 +1,6 @@
 //! The files of a dataset: which belong to which table, what they held when the dataset was opened, and whether they still do.
 
+use super::shelf::{Entry, Shelf};
 use super::{DatabaseError, OpenError, QueryError};
 use sha2::{Digest, Sha256};
 use std::fs::File;
@@ -78,17 +79,11 @@ pub(super) struct Source {
 }
 
 /// Finds the files of each table, by name in any case of letters.
-pub(super) fn find(directory: &Path, tables: &[String]) -> Result<Vec<Source>, OpenError> {
+pub(super) fn find(shelf: &Shelf, tables: &[String]) -> Result<Vec<Source>, OpenError> {
     if tables.is_empty() {
         return Err(OpenError::NoTables);
     }
-    let unreadable = |source| OpenError::Directory { directory: directory.to_owned(), source };
-    // a link in the dataset may be the owner's wish; where it leads is fixed from here on
-    let directory = directory.canonicalize().map_err(unreadable)?;
-    let mut entries = std::fs::read_dir(&directory)
-        .and_then(|entries| entries.map(|entry| entry.map(|entry| entry.path())).collect::<io::Result<Vec<_>>>())
-        .map_err(unreadable)?;
-    entries.sort();
+    let entries = shelf.entries()?;
     let mut sources: Vec<Source> = Vec::new();
     for name in tables {
         let table = name.to_ascii_lowercase();
@@ -97,47 +92,31 @@ pub(super) fn find(directory: &Path, tables: &[String]) -> Result<Vec<Source>, O
         if table.is_empty() || !is_plain || sources.iter().any(|source| source.table == table) {
             return Err(OpenError::Name { name: name.clone() });
         }
-        let mut found: Vec<(Form, Vec<PathBuf>)> = entries.iter().filter_map(|path| of_table(path, &table)).collect();
-        let source = match (found.pop(), found.is_empty()) {
-            (Some(source), true) => source,
-            (None, _) => return Err(OpenError::Missing { table, directory }),
-            (Some(last), false) => {
-                found.push(last);
-                let files = found
-                    .iter()
-                    .filter_map(|(_, files)| files.first())
-                    .map(|file| file.strip_prefix(&directory).unwrap_or(file));
-                return Err(OpenError::Ambiguous {
-                    files: files.map(|file| file.display().to_string()).collect(),
-                    table,
-                });
+        let found: Vec<(Form, &Entry)> =
+            entries.iter().filter_map(|entry| Some((form(entry, &table)?, entry))).collect();
+        match found.as_slice() {
+            [] => return Err(OpenError::Missing { table, directory: shelf.path().to_owned() }),
+            [(form, entry)] => sources.push(Source { table, form: *form, files: entry.files.clone() }),
+            several => {
+                let name = |(_, entry): &(Form, &Entry)| entry.name.clone();
+                return Err(OpenError::Ambiguous { files: several.iter().map(name).collect(), table });
             }
-        };
-        sources.push(Source { table, form: source.0, files: source.1 });
+        }
     }
     Ok(sources)
 }
 
-/// The form and files of a directory's entry, if it belongs to `table`.
-fn of_table(path: &Path, table: &str) -> Option<(Form, Vec<PathBuf>)> {
-    let name = path.file_name()?.to_str()?.to_ascii_lowercase();
-    if path.is_dir() {
-        let mut files = std::fs::read_dir(path)
-            .ok()?
-            .filter_map(|entry| entry.ok().map(|entry| entry.path()))
-            .filter(|file| {
-                file.is_file() && file.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("parquet"))
-            })
-            .collect::<Vec<_>>();
-        files.sort();
-        return (name == table && !files.is_empty()).then_some((Form::Parquet, files));
+/// The form of what lies in a dataset, if it belongs to `table`.
+fn form(entry: &Entry, table: &str) -> Option<Form> {
+    let name = entry.name.to_ascii_lowercase();
+    if entry.is_folder {
+        return (name == table && !entry.files.is_empty()).then_some(Form::Parquet);
     }
-    let form = match name.strip_prefix(table)? {
-        ".csv" | ".tsv" => Form::Delimited,
-        ".parquet" => Form::Parquet,
-        _ => return None,
-    };
-    Some((form, vec![path.to_owned()]))
+    match name.strip_prefix(table)? {
+        ".csv" | ".tsv" => Some(Form::Delimited),
+        ".parquet" => Some(Form::Parquet),
+        _ => None,
+    }
 }
 
 /// What every file was when the dataset was opened.
@@ -148,29 +127,39 @@ pub(super) struct Fingerprints(Vec<Fingerprint>);
 struct Fingerprint {
     path: PathBuf,
     bytes: u64,
-    modified: Option<SystemTime>,
+    stamp: Stamp,
     digest: [u8; 32],
+}
+
+/// What tells that a file is the same one.
+#[derive(Clone, Copy)]
+enum Stamp {
+    /// When it was changed, where that is known.
+    Modified(Option<SystemTime>),
+    /// The store itself: it is asked for this version and no other.
+    Pinned,
 }
 
 impl Fingerprints {
     /// Remembers a file that was read whole through `reader`.
     pub(super) fn add(&mut self, path: &Path, reader: Hashing) -> Result<(), OpenError> {
-        let metadata = reader.file.metadata().map_err(|error| FileError::Unreadable(error).of(path))?;
-        self.0.push(Fingerprint {
-            path: path.to_owned(),
-            bytes: metadata.len(),
-            modified: metadata.modified().ok(),
-            digest: reader.digest.finalize().into(),
-        });
+        let (bytes, stamp) = match &reader.file {
+            Readable::File(file) => {
+                let metadata = file.metadata().map_err(|error| FileError::Unreadable(error).of(path))?;
+                (metadata.len(), Stamp::Modified(metadata.modified().ok()))
+            }
+            #[cfg(feature = "s3")]
+            Readable::Object(object) => (object.size(), Stamp::Pinned),
+        };
+        self.0.push(Fingerprint { path: path.to_owned(), bytes, stamp, digest: reader.digest.finalize().into() });
         Ok(())
     }
 
     /// Hashes, by relative name, the length and the digest of every file.
     pub(super) fn hash_into(&mut self, directory: &Path, snapshot: &mut Sha256) {
         self.0.sort_by(|a, b| a.path.cmp(&b.path));
-        let directory = directory.canonicalize().unwrap_or_else(|_| directory.to_owned());
         for file in &self.0 {
-            let name = file.path.strip_prefix(&directory).unwrap_or(&file.path).as_os_str().as_encoded_bytes();
+            let name = file.path.strip_prefix(directory).unwrap_or(&file.path).as_os_str().as_encoded_bytes();
             snapshot.update(u64::try_from(name.len()).expect("a path's length fits 64 bits").to_be_bytes());
             snapshot.update(name);
             snapshot.update(file.bytes.to_be_bytes());
@@ -178,11 +167,18 @@ impl Fingerprints {
         }
     }
 
+    /// All of them.
+    pub(super) fn paths(&self) -> impl Iterator<Item = &Path> {
+        self.0.iter().map(|file| file.path.as_path())
+    }
+
     /// Fails when a file's length or time of change is another than at opening.
     pub(super) fn check(&self) -> Result<(), DatabaseError> {
-        let same = self.0.iter().all(|file| {
-            std::fs::metadata(&file.path)
-                .is_ok_and(|now| now.len() == file.bytes && now.modified().ok() == file.modified)
+        let same = self.0.iter().all(|file| match file.stamp {
+            Stamp::Pinned => true,
+            Stamp::Modified(then) => {
+                std::fs::metadata(&file.path).is_ok_and(|now| now.len() == file.bytes && now.modified().ok() == then)
+            }
         });
         if same { Ok(()) } else { Err(QueryError::Changed.failed()) }
     }
@@ -190,20 +186,35 @@ impl Fingerprints {
 
 /// A file that is hashed while it is read.
 pub(super) struct Hashing {
-    file: File,
+    file: Readable,
     digest: Sha256,
+}
+
+enum Readable {
+    File(File),
+    #[cfg(feature = "s3")]
+    Object(super::object::Object),
 }
 
 impl Hashing {
     pub(super) fn open(path: &Path) -> Result<Self, OpenError> {
         let file = File::open(path).map_err(|error| FileError::Unreadable(error).of(path))?;
-        Ok(Self { file, digest: Sha256::new() })
+        Ok(Self { file: Readable::File(file), digest: Sha256::new() })
+    }
+
+    #[cfg(feature = "s3")]
+    pub(super) fn of(object: super::object::Object) -> Self {
+        Self { file: Readable::Object(object), digest: Sha256::new() }
     }
 }
 
 impl Read for Hashing {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let read = self.file.read(buffer)?;
+        let read = match &mut self.file {
+            Readable::File(file) => file.read(buffer)?,
+            #[cfg(feature = "s3")]
+            Readable::Object(object) => object.read(buffer)?,
+        };
         self.digest.update(&buffer[..read]);
         Ok(read)
     }

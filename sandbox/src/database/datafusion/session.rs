@@ -1,5 +1,6 @@
 //! The engine's session: it knows the granted relations and the allowed functions, and it can neither write, spill nor look around.
 
+use super::shelf::Shelf;
 use super::stop::{Unwanted, stoppable};
 use super::{DatabaseError, OpenError, QueryError, Reading, Table};
 use crate::statement::{Dialect, STACK_BYTES, Statement, is_allowed_function, parse};
@@ -10,7 +11,9 @@ use datafusion::common::{Column, DataFusionError, ParamValues, ScalarValue, Tabl
 use datafusion::datasource::file_format::FileFormat;
 use datafusion::datasource::file_format::csv::CsvFormat;
 use datafusion::datasource::file_format::parquet::ParquetFormat;
-use datafusion::datasource::listing::{ListingOptions, ListingTable, ListingTableConfig, ListingTableUrl};
+use datafusion::datasource::listing::{ListingOptions, ListingTable, ListingTableConfig};
+#[cfg(feature = "s3")]
+use datafusion::datasource::object_store::ObjectStoreUrl;
 use datafusion::datasource::{ViewTable, provider_as_source};
 use datafusion::execution::context::{SQLOptions, SessionContext};
 use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
@@ -19,11 +22,11 @@ use datafusion::execution::runtime_env::RuntimeEnvBuilder;
 use datafusion::execution::session_state::SessionStateBuilder;
 use datafusion::execution::{SendableRecordBatchStream, SessionStateDefaults};
 use datafusion::logical_expr::{Expr, LogicalPlanBuilder};
+use datafusion::object_store;
 use datafusion::physical_plan::execute_stream;
 use datafusion::prelude::SessionConfig;
 use datafusion::sql::parser::Statement as Parsed;
 use futures::StreamExt;
-use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use tokio::runtime::Handle;
@@ -74,9 +77,17 @@ impl Session {
         &self.0
     }
 
+    /// Makes the store known under which the addresses of its objects begin.
+    #[cfg(feature = "s3")]
+    pub(super) fn hold(&self, store: &super::bucket::Pinned) -> Result<(), OpenError> {
+        let url = ObjectStoreUrl::parse(format!("s3://{}", store.bucket())).map_err(engine)?;
+        self.0.register_object_store(url.as_ref(), Arc::new(store.clone()));
+        Ok(())
+    }
+
     /// Makes a table known under its name.
-    pub(super) fn register(&self, name: &str, table: &Table) -> Result<(), OpenError> {
-        let provider = provider(name, table).map_err(engine)?;
+    pub(super) fn register(&self, shelf: &Shelf, name: &str, table: &Table) -> Result<(), OpenError> {
+        let provider = provider(shelf, name, table).map_err(engine)?;
         self.0.register_table(TableReference::bare(name), provider).map_err(engine)?;
         Ok(())
     }
@@ -118,11 +129,23 @@ impl Running {
     /// The next batch, or `None` when the engine came to its end.
     pub(super) async fn next(&mut self) -> Result<Option<RecordBatch>, DatabaseError> {
         match self.batches.recv().await {
-            Some(batch) => batch.map_err(|error| DatabaseError::Failed(Box::new(error))),
+            Some(batch) => batch.map_err(failed),
             // a thread that ended without saying so has panicked: that is not the end of the rows
             None => Err(QueryError::Stopped.failed()),
         }
     }
+}
+
+/// An object that is another one than at opening is the dataset's change, and no failure of the engine.
+fn failed(error: DataFusionError) -> DatabaseError {
+    let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(&error);
+    while let Some(one) = cause {
+        if let Some(object_store::Error::Precondition { .. }) = one.downcast_ref() {
+            return QueryError::Changed.failed();
+        }
+        cause = one.source();
+    }
+    DatabaseError::Failed(Box::new(error))
 }
 
 /// Plans and runs a query until its rows, or the wish for them, end.
@@ -193,20 +216,20 @@ fn is_listed(name: &str, aliases: &[String]) -> bool {
 }
 
 /// What the engine reads a table with.
-fn provider(name: &str, table: &Table) -> Result<Arc<dyn TableProvider>, DataFusionError> {
+fn provider(shelf: &Shelf, name: &str, table: &Table) -> Result<Arc<dyn TableProvider>, DataFusionError> {
     match &table.reading {
         Reading::Delimited { file, delimiter, newlines, schema } => {
             let format = CsvFormat::default()
                 .with_has_header(true)
                 .with_delimiter(*delimiter)
                 .with_newlines_in_values(*newlines);
-            let config = ListingTableConfig::new(url(file)?)
+            let config = ListingTableConfig::new(shelf.url(file)?)
                 .with_listing_options(options(Arc::new(format)))
                 .with_schema(Arc::clone(schema));
             Ok(Arc::new(ListingTable::try_new(config)?))
         }
         Reading::Parquet { files, schema, picked } => {
-            let urls = files.iter().map(|file| url(file)).collect::<Result<Vec<_>, _>>()?;
+            let urls = files.iter().map(|file| shelf.url(file)).collect::<Result<Vec<_>, _>>()?;
             let config = ListingTableConfig::new_with_multi_paths(urls)
                 .with_listing_options(options(Arc::new(ParquetFormat::default())))
                 .with_schema(Arc::clone(schema));
@@ -225,16 +248,4 @@ fn provider(name: &str, table: &Table) -> Result<Arc<dyn TableProvider>, DataFus
 /// Files by their names alone: no extension, no partition columns.
 fn options(format: Arc<dyn FileFormat>) -> ListingOptions {
     ListingOptions::new(format).with_file_extension("")
-}
-
-/// A path as the engine's listing takes it: every byte that means something there is escaped.
-fn url(path: &Path) -> Result<ListingTableUrl, DataFusionError> {
-    let mut url = String::from("file://");
-    for byte in path.as_os_str().as_encoded_bytes() {
-        match byte {
-            b'/' | b'-' | b'_' | b'.' | b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' => url.push(char::from(*byte)),
-            _ => url.push_str(&format!("%{byte:02X}")),
-        }
-    }
-    ListingTableUrl::parse(url)
 }

@@ -1,5 +1,7 @@
 //! Real files, hostile statements and bombs, against the real engine.
 
+#[cfg(feature = "s3")]
+mod bucket;
 mod threats;
 
 use super::*;

@@ -3,22 +3,17 @@
 use super::ending::Ending;
 use super::wire::Server;
 use super::{OpenError, Options};
-use crate::database::Fault;
-use std::net::IpAddr;
+use crate::database::{Fault, fault};
 
 /// What is wrong with the way to the server; nothing has been sent yet.
 pub(super) fn of_the_way(options: &Options) -> Option<Fault> {
-    if options.ca_file.is_some() || options.accept_plaintext || is_this_machine(&options.host) {
+    if options.ca_file.is_some() || options.accept_plaintext || fault::is_this_machine(&options.host) {
         return None;
     }
     Some(Fault::new(
         format!("rows would come from `{}:{}` in plain text, through a network", options.host, options.port),
         "name the authorities of the server's certificate (ca_file), or say accept_plaintext = true where nobody else is on that network",
     ))
-}
-
-fn is_this_machine(host: &str) -> bool {
-    host == "localhost" || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
 /// What is wrong with the server.
