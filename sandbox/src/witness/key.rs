@@ -1,6 +1,7 @@
 //! Values by number: each distinct value of a key or subject column gets a small code, and codes can be put in order.
 
 use crate::value::{Column, ColumnData, Value};
+use foldhash::fast::RandomState;
 use std::cmp::Ordering;
 use std::collections::HashMap;
 
@@ -8,9 +9,50 @@ use std::collections::HashMap;
 #[derive(Default)]
 pub(super) struct Codes {
     null: Option<u32>,
-    numbers: HashMap<u64, u32>,
-    texts: HashMap<Box<[u8]>, u32>,
+    numbers: HashMap<u64, u32, RandomState>,
+    texts: HashMap<Box<[u8]>, u32, RandomState>,
     values: Vec<Value>,
+}
+
+/// Pairs by number, in the order in which they were met.
+#[derive(Default)]
+pub(super) struct Pairs {
+    numbers: HashMap<(u32, u32), u32, RandomState>,
+    made_of: Vec<(u32, u32)>,
+}
+
+impl Pairs {
+    /// Puts, in the place of each first half, the number of its pair.
+    pub(super) fn read(&mut self, halves: &mut [u32], others: &[u32]) {
+        let mut last = None;
+        for (half, other) in halves.iter_mut().zip(others) {
+            let pair = (*half, *other);
+            // rows of one subject often lie together
+            *half = match last {
+                Some((same, number)) if same == pair => number,
+                _ => *self.numbers.entry(pair).or_insert_with(|| {
+                    self.made_of.push(pair);
+                    numbered(self.made_of.len() - 1)
+                }),
+            };
+            last = Some((pair, *half));
+        }
+    }
+
+    /// The pairs, each at its number.
+    pub(super) fn made_of(&self) -> &[(u32, u32)] {
+        &self.made_of
+    }
+
+    /// How many there are.
+    pub(super) fn len(&self) -> usize {
+        self.made_of.len()
+    }
+
+    /// Gives back what finds a pair's number.
+    pub(super) fn close(&mut self) {
+        self.numbers = HashMap::default();
+    }
 }
 
 impl Codes {
@@ -66,16 +108,21 @@ impl Codes {
         bits: impl Fn(&T) -> u64,
         keep: impl Fn(&T) -> Value,
     ) {
+        let mut last = None;
         for (row, value) in values.iter().enumerate() {
             if !is_present(validity, row) {
                 codes.push(self.null());
                 continue;
             }
-            let next = next_code(&self.values);
-            let code = *self.numbers.entry(bits(value)).or_insert_with(|| {
-                self.values.push(keep(value));
-                next
-            });
+            let bits = bits(value);
+            let code = match last {
+                Some((same, code)) if same == bits => code,
+                _ => *self.numbers.entry(bits).or_insert_with(|| {
+                    self.values.push(keep(value));
+                    numbered(self.values.len() - 1)
+                }),
+            };
+            last = Some((bits, code));
             codes.push(code);
         }
     }
@@ -88,29 +135,34 @@ impl Codes {
         bytes: impl Fn(&T) -> &[u8],
         keep: impl Fn(&T) -> Value,
     ) {
+        let mut last = None;
         for (row, value) in values.iter().enumerate() {
             if !is_present(validity, row) {
                 codes.push(self.null());
                 continue;
             }
-            let code = match self.texts.get(bytes(value)) {
-                Some(code) => *code,
-                None => {
-                    let next = next_code(&self.values);
-                    self.texts.insert(bytes(value).into(), next);
-                    self.values.push(keep(value));
-                    next
-                }
+            let bytes = bytes(value);
+            let code = match last {
+                Some((same, code)) if same == bytes => code,
+                _ => match self.texts.get(bytes) {
+                    Some(code) => *code,
+                    None => {
+                        let next = numbered(self.values.len());
+                        self.texts.insert(bytes.into(), next);
+                        self.values.push(keep(value));
+                        next
+                    }
+                },
             };
+            last = Some((bytes, code));
             codes.push(code);
         }
     }
 
     fn null(&mut self) -> u32 {
-        let next = next_code(&self.values);
         *self.null.get_or_insert_with(|| {
             self.values.push(Value::Null);
-            next
+            numbered(self.values.len() - 1)
         })
     }
 
@@ -149,8 +201,8 @@ pub(super) fn index(code: u32) -> usize {
     usize::try_from(code).expect("a u32 fits into a usize here")
 }
 
-fn next_code(values: &[Value]) -> u32 {
-    u32::try_from(values.len()).expect("the limit on groups and subjects is far below 2^32")
+fn numbered(place: usize) -> u32 {
+    u32::try_from(place).expect("the limits on groups and subjects are far below 2^32")
 }
 
 /// One NaN and one zero.

@@ -1,12 +1,11 @@
 //! One pass over the rows: groups, what each group holds, and what each subject brought to it.
 
 use super::contributors::{Sets, subject};
-use super::key::{Codes, index, is_present};
+use super::key::{Codes, Pairs, index, is_present};
 use super::question::{Question, WitnessError};
 use super::sum::Sum;
 use super::{Contributors, Evidence, Measure, Role, WitnessedColumn, WitnessedTable};
 use crate::value::{Batch, Column, ColumnData, ColumnInfo, ColumnType, Value};
-use std::collections::HashMap;
 
 /// What a measure is computed from. Measures over the same columns share one.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -52,8 +51,7 @@ struct Input {
 #[derive(Default)]
 struct Level {
     codes: Codes,
-    groups: HashMap<(u32, u32), u32>,
-    made_of: Vec<(u32, u32)>,
+    groups: Pairs,
 }
 
 /// A table being made.
@@ -63,9 +61,8 @@ pub(crate) struct Tabulation {
     levels: Vec<Level>,
     subject: usize,
     subjects: Codes,
-    pairs: HashMap<(u32, u32), u32>,
-    /// Group and subject of each pair.
-    made_of_pair: Vec<(u32, u32)>,
+    /// Group and subject.
+    pairs: Pairs,
     inputs: Vec<Input>,
     input_of: Vec<usize>,
     max_groups: usize,
@@ -121,8 +118,7 @@ impl Tabulation {
             levels,
             subject,
             subjects: Codes::default(),
-            pairs: HashMap::new(),
-            made_of_pair: Vec::new(),
+            pairs: Pairs::default(),
             inputs,
             input_of,
             max_groups,
@@ -132,7 +128,7 @@ impl Tabulation {
 
     /// How many groups there are; without grouping columns always one.
     fn groups(&self) -> usize {
-        self.levels.last().map_or(1, |level| level.made_of.len())
+        self.levels.last().map_or(1, |level| level.groups.len())
     }
 
     /// Adds the rows of a batch.
@@ -142,34 +138,18 @@ impl Tabulation {
         let mut groups = vec![0_u32; rows];
         for (level, (column, _)) in self.levels.iter_mut().zip(&self.keys) {
             level.codes.read(&batch.columns[*column], &mut codes);
-            for (group, code) in groups.iter_mut().zip(&codes) {
-                let next = small(level.made_of.len());
-                let pair = (*group, *code);
-                let made_of = &mut level.made_of;
-                *group = *level.groups.entry(pair).or_insert_with(|| {
-                    made_of.push(pair);
-                    next
-                });
-            }
-            if level.made_of.len() > self.max_groups {
+            level.groups.read(&mut groups, &codes);
+            if level.groups.len() > self.max_groups {
                 return Err(WitnessError::TooManyGroups(self.max_groups));
             }
         }
         self.subjects.read(&batch.columns[self.subject], &mut codes);
-        let mut pairs = Vec::with_capacity(rows);
-        for (group, subject) in groups.iter().zip(&codes) {
-            let next = small(self.made_of_pair.len());
-            let made_of_pair = &mut self.made_of_pair;
-            let pair = (*group, *subject);
-            pairs.push(*self.pairs.entry(pair).or_insert_with(|| {
-                made_of_pair.push(pair);
-                next
-            }));
-        }
-        if self.made_of_pair.len() > self.max_pairs || self.subjects.len() > self.max_pairs {
+        let mut pairs = groups.clone();
+        self.pairs.read(&mut pairs, &codes);
+        if self.pairs.len() > self.max_pairs || self.subjects.len() > self.max_pairs {
             return Err(WitnessError::TooManySubjects(self.max_pairs));
         }
-        let (group_count, pair_count) = (self.groups(), self.made_of_pair.len());
+        let (group_count, pair_count) = (self.groups(), self.pairs.len());
         for input in &mut self.inputs {
             input.groups.resize_with(group_count, Moments::default);
             input.pairs.resize_with(pair_count, Contribution::default);
@@ -201,14 +181,17 @@ impl Tabulation {
 
     /// The table of everything that was pushed, from the dataset of that name.
     pub(crate) fn finish(mut self, relation: String, dataset: String) -> WitnessedTable {
-        self.pairs = HashMap::new();
+        self.pairs.close();
         let group_count = self.groups();
         for input in &mut self.inputs {
             input.groups.resize_with(group_count, Moments::default);
+            // integers have an exact sum
+            let whole = input.groups.iter_mut().filter(|moments| moments.whole != 0);
+            whole.for_each(|moments| moments.x = Sum::from(moments.whole));
         }
         let columns = self.columns();
         let behind: Vec<Vec<Behind>> =
-            self.inputs.iter().map(|input| input.behind(group_count, &self.made_of_pair)).collect();
+            self.inputs.iter().map(|input| input.behind(group_count, self.pairs.made_of())).collect();
         let ranks: Vec<Vec<usize>> = self.levels.iter().map(|level| level.codes.ranks()).collect();
         let mut order: Vec<(Vec<usize>, Vec<u32>, usize)> = (0..group_count)
             .map(|group| {
@@ -220,7 +203,7 @@ impl Tabulation {
         order.sort_unstable();
         let mut rows = Vec::with_capacity(group_count);
         let mut evidence = Vec::with_capacity(group_count);
-        let mut sets = Sets::new(group_count, self.subjects.len(), &self.made_of_pair);
+        let mut sets = Sets::new(group_count, self.subjects.len(), self.pairs.made_of());
         let mut of = Vec::with_capacity(group_count);
         for (_, codes, group) in order {
             let mut row: Vec<Value> =
@@ -278,17 +261,13 @@ impl Tabulation {
         let mut codes = Vec::with_capacity(self.levels.len());
         let mut group = group;
         for level in self.levels.iter().rev() {
-            let (before, code) = level.made_of[group];
+            let (before, code) = level.groups.made_of()[group];
             codes.push(code);
             group = index(before);
         }
         codes.reverse();
         codes
     }
-}
-
-fn small(length: usize) -> u32 {
-    u32::try_from(length).expect("the limits on groups and subjects are far below 2^32")
 }
 
 /// The rows and sums of a group's subjects: how many there are and the two largest of each.
@@ -345,13 +324,6 @@ impl Input {
                 None => moments.x.add(value),
             }
             moments.xy.add_product(value, value);
-        }
-        if integers.is_some() {
-            // the exact sum is the sum
-            groups.iter().for_each(|group| {
-                let moments = &mut self.groups[index(*group)];
-                moments.x = Sum::from(moments.whole);
-            });
         }
     }
 

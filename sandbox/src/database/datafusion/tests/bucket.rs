@@ -48,6 +48,11 @@ async fn a_bucket_answers_as_the_same_folder_does() {
     for name in ["PERSON.csv", "visit/a [1].parquet", "visit/b.parquet"] {
         store().put(&format!("same/omop/{name}"), &here.path().join(name));
     }
+    // what consoles leave where a person made a folder, and a neighbour whose name begins alike
+    let marker = tempfile::NamedTempFile::new().unwrap();
+    for name in ["same/omop/", "same/omop/visit/", "same/omop2/person.csv", "same/omop/visit/old/c.parquet"] {
+        store().put(name, marker.path());
+    }
     let secrets = tempfile::tempdir().unwrap();
     let database = opened(at(secrets.path(), "same/omop/"), &["person", "visit"]).await.unwrap();
     let folder = open(here.path(), &["person", "visit"]).unwrap();
