@@ -1,6 +1,7 @@
 //! Direct streams: answering members and people, going round with members, and getting blobs from them.
 
 mod blobs;
+mod lacking;
 mod refused;
 mod round;
 mod slices;

@@ -318,7 +318,7 @@ fn found_hub(crowd: &mut Crowd, program: Program, folder: &Path) -> anyhow::Resu
         peer: Some(PublicKey::from_bytes(*SoftKey::from_seed(*identity.peer).public().as_bytes())?),
     };
     let network = crowd.federation.network;
-    let stamp = Stamp { network, issuer: HUB.to_owned(), issued: now()?, lifetime: DECADE, nonce: [7; 16] };
+    let stamp = Stamp { network, issuer: HUB.to_owned(), issued: now()?, lifetime: DECADE, nonce: [7; 16], place: None };
     let own = sign(&record, &stamp, identity.signing.as_ref())?;
     let by_root = crowd.federation.sign(&record, "root-0", now()?, DECADE).to_vec();
     crowd.know([own, by_root]);

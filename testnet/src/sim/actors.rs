@@ -252,6 +252,7 @@ impl World {
                     issued: at,
                     lifetime: DAY,
                     nonce: [7; 16],
+                    place: None,
                 };
                 sign(&task, &stamp, outsider.key()).ok().map(Into::into)
             }
@@ -264,6 +265,7 @@ impl World {
                     issued: at,
                     lifetime: DECADE,
                     nonce: [1; 16],
+                    place: None,
                 };
                 let bytes: Option<Arc<[u8]>> = sign(&impostor.record(), &stamp, impostor.key()).ok().map(Into::into);
                 if let Some(bytes) = bytes {
@@ -317,7 +319,7 @@ impl World {
 
     fn elsewhere<T: Payload>(&self, payload: &T, by: &str, at: u64) -> Arc<[u8]> {
         let network = NetworkId::of(b"another federation");
-        let stamp = Stamp { network, issuer: by.to_owned(), issued: at, lifetime: DAY, nonce: [9; 16] };
+        let stamp = Stamp { network, issuer: by.to_owned(), issued: at, lifetime: DAY, nonce: [9; 16], place: None };
         sign(payload, &stamp, self.federation.actor(by).key()).expect("what the fixture signs is valid").into()
     }
 
