@@ -44,7 +44,8 @@ impl Seal {
     pub fn sign<T: Payload>(&self, payload: &T, issued: u64) -> Result<Vec<u8>, anyhow::Error> {
         let mut nonce = [0; 16];
         getrandom::fill(&mut nonce)?;
-        let stamp = Stamp { network: self.network, issuer: self.name.clone(), issued, lifetime: DECADE, nonce, place: None };
+        let stamp =
+            Stamp { network: self.network, issuer: self.name.clone(), issued, lifetime: DECADE, nonce, place: None };
         Ok(sign(payload, &stamp, self.key.as_ref())?)
     }
 }

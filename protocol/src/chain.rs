@@ -103,7 +103,8 @@ impl Chains {
             of(one).zip(of(next)).is_some_and(|(one, next)| one.checked_add(1) != Some(next))
         };
         let before = place.previous.filter(|before| miscounts(before, &id));
-        let after = self.following.get(&(key, Some(id))).into_iter().flatten().find(|next| miscounts(&id, next)).copied();
+        let after =
+            self.following.get(&(key, Some(id))).into_iter().flatten().find(|next| miscounts(&id, next)).copied();
         for other in [other, before, after].into_iter().flatten() {
             self.contradicted.extend([id, other]);
             self.contradictions.push(Contradiction { author: signer.name.clone(), first: other, second: id });

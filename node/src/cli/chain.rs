@@ -122,7 +122,11 @@ mod tests {
         let other = Chain::open(&name, &SoftKey::from_seed([4; 32]).public(), &network).unwrap();
         assert_eq!(other.next(), first);
         drop(other);
-        assert_eq!(Chain::open(&name, &key.public(), &NetworkId([5; 32])).unwrap().next(), first, "each federation has its own");
+        assert_eq!(
+            Chain::open(&name, &key.public(), &NetworkId([5; 32])).unwrap().next(),
+            first,
+            "each federation has its own"
+        );
         std::fs::write(folder.path().join(format!("alice.{}.said", network.short())), "no statement").unwrap();
         assert!(Chain::open(&name, &key.public(), &network).is_err());
     }

@@ -3,8 +3,8 @@
 pub(crate) mod component;
 mod foresee;
 
-use crate::cli::date::utc;
 use crate::cli::chain::Chain;
+use crate::cli::date::utc;
 use crate::cli::desk::{Desk, FederationOptions, SigningOptions};
 use crate::cli::link::{Known, Link, LinkOptions, beside, online};
 use crate::cli::speak::{Speak, plain};

@@ -11,9 +11,9 @@ use protocol::wire::id::StatementId;
 impl Exchange {
     /// What somebody has said and nobody has brought. Whatever came and was not taken is not lacking: nobody keeps it back.
     pub async fn lacking(&self) -> Vec<(StatementId, Lack)> {
-        let lacking = self.driver.read(|core, _| {
-            core.chains().lacking(now()).map(|(id, lack)| (*id, lack.clone())).collect::<Vec<_>>()
-        });
+        let lacking = self
+            .driver
+            .read(|core, _| core.chains().lacking(now()).map(|(id, lack)| (*id, lack.clone())).collect::<Vec<_>>());
         let mut lacking = lacking.await.unwrap_or_default();
         let wanted = self.wanted(lacking.iter().map(|(id, _)| *id).collect()).await;
         lacking.retain(|(id, _)| wanted.contains(id));
@@ -24,7 +24,8 @@ impl Exchange {
     pub async fn seek(&self) {
         for peer in self.network.peers().await.into_iter().filter(|peer| peer.role != Role::Client) {
             loop {
-                let lacking: Vec<StatementId> = self.lacking().await.into_iter().map(|(id, _)| id).take(ASKED).collect();
+                let lacking: Vec<StatementId> =
+                    self.lacking().await.into_iter().map(|(id, _)| id).take(ASKED).collect();
                 if lacking.is_empty() {
                     return;
                 }

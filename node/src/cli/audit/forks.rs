@@ -70,7 +70,8 @@ pub(super) fn run(args: &Args, speak: &Speak) -> anyhow::Result<()> {
         }));
     }
     if found.is_empty() && chains.is_empty() {
-        speak.say(&format!("nobody has told two stories, in {} checkpoints, submissions and cancellations", said.len()));
+        speak
+            .say(&format!("nobody has told two stories, in {} checkpoints, submissions and cancellations", said.len()));
     }
     speak.answer(json!({ "forks": told, "persons": persons, "looked_at": said.len() }));
     Ok(())

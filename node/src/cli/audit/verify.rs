@@ -104,8 +104,7 @@ fn proof(args: &Args, speak: &Speak) -> anyhow::Result<()> {
     let step = |tre, detail| Step { tre, what: "fork".to_owned(), verdict: Verdict::Holds, detail };
     let logs = proved.iter().map(|one| step(Some(one.tre.clone()), one.sentence()));
     let steps: Vec<Step> = logs.chain(chains.iter().map(|one| step(None, one.sentence()))).collect();
-    let persons =
-        chains.iter().map(|one| json!({ "person": one.author, "first": one.first, "second": one.second }));
+    let persons = chains.iter().map(|one| json!({ "person": one.author, "first": one.first, "second": one.second }));
     let persons: Vec<_> = persons.collect();
     let told = proved.iter().map(|one| json!({ "tre": one.tre, "first": one.first.id(), "second": one.second.id() }));
     let answer = json!({ "network": network, "forks": told.collect::<Vec<_>>(), "persons": persons });

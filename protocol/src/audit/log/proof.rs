@@ -57,10 +57,7 @@ pub fn forks<'a>(statements: impl IntoIterator<Item = &'a [u8]>, network: Networ
 /// The contradictions in chains that these statements prove ([`crate::chain`]); what is needed to believe them must be among them, as for
 /// [`forks`].
 #[must_use]
-pub fn contradictions<'a>(
-    statements: impl IntoIterator<Item = &'a [u8]>,
-    network: NetworkId,
-) -> Vec<Contradiction> {
+pub fn contradictions<'a>(statements: impl IntoIterator<Item = &'a [u8]>, network: NetworkId) -> Vec<Contradiction> {
     let believed = believe(statements, network);
     let mut chains = Chains::default();
     for one in &believed.statements {

@@ -302,7 +302,8 @@ fn claims(forge: &mut Forge) {
         forge.add(fault, &forge.with_claims_value(|entries| entries.push((label.clone(), place))));
     }
     let revocation = Revocation { target: StatementId::of(b"grant"), reason: String::new() };
-    let first = Claims { subject: revocation.subject(), place: Some(Place { number: 1, previous: None }), ..Forge::claims() };
+    let first =
+        Claims { subject: revocation.subject(), place: Some(Place { number: 1, previous: None }), ..Forge::claims() };
     let revocation = codec::encode(&revocation).unwrap();
     forge.add("a place for a kind without one", &forge.seal(Kind::Revocation, &first, revocation, "ruth"));
     forge.add("issuer is not the holder of the key", &forge.with_claims(|claims| claims.issuer = "olga".to_owned()));
