@@ -5,7 +5,7 @@ use node::door::{Answer, Ask, Visitor};
 use node::network::{self, Event, Members, Multiaddr, Network, Verdict};
 use protocol::wire::id::NetworkId;
 use protocol::wire::message::{Request, Response};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use tokio::sync::watch;
@@ -83,7 +83,7 @@ impl Liar {
     }
 }
 
-async fn ask(door: &PathBuf, request: Request) -> Option<Response> {
+async fn ask(door: &Path, request: Request) -> Option<Response> {
     let mut visitor = Visitor::knock(door).await.ok()?;
     match visitor.ask(&Ask::Member(request)).await.ok()? {
         Answer::Member(response) => Some(response),
