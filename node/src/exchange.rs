@@ -43,6 +43,7 @@ pub struct Exchange {
     said: Arc<Notify>,
     heard: Arc<Notify>,
     computing: Arc<Semaphore>,
+    seeking: Arc<tokio::sync::Mutex<()>>,
 }
 
 /// Who asks.
@@ -66,6 +67,7 @@ impl Exchange {
             said: Arc::default(),
             heard: Arc::default(),
             computing: Arc::new(Semaphore::new(COMPUTING)),
+            seeking: Arc::default(),
         }
     }
 

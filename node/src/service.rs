@@ -327,7 +327,8 @@ fn go_round(under_way: &mut JoinSet<(PeerKey, bool)>, exchange: &Exchange, drive
     let (exchange, driver) = (exchange.clone(), driver.clone());
     under_way.spawn(async move {
         let round = exchange.round(peer).await;
-        exchange.seek().await;
+        // Beside the rounds: members that do not answer hold up nothing else.
+        tokio::spawn(async move { exchange.seek().await });
         match round {
             Ok(round) => {
                 if round.taken + round.brought > 0 {

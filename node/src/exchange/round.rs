@@ -24,7 +24,7 @@ const USELESS: usize = 2_048;
 const BROUGHT: usize = 1_024;
 
 /// The most ids that one question names (`WIRE.md`, "Direct streams").
-pub(super) const ASKED: usize = 64;
+const ASKED: usize = 64;
 
 /// Statements that are fetched before they are taken: at most 32 MB in memory.
 const GROUP: usize = 512;
