@@ -8,7 +8,7 @@ pub(crate) mod queue;
 mod replay;
 
 pub use crate::ledger::Meeting;
-pub use around::{Around, Dialled, Neighbour};
+pub use around::{Around, Dialled, Missing, Neighbour};
 
 use crate::clock::now;
 use crate::custody::Custody;

@@ -44,7 +44,8 @@ impl Seal {
     pub fn sign<T: Payload>(&self, payload: &T, issued: u64) -> Result<Vec<u8>, anyhow::Error> {
         let mut nonce = [0; 16];
         getrandom::fill(&mut nonce)?;
-        let stamp = Stamp { network: self.network, issuer: self.name.clone(), issued, lifetime: DECADE, nonce };
+        let stamp =
+            Stamp { network: self.network, issuer: self.name.clone(), issued, lifetime: DECADE, nonce, place: None };
         Ok(sign(payload, &stamp, self.key.as_ref())?)
     }
 }
@@ -125,6 +126,8 @@ impl Effects {
             Effect::Cosign(cosignature) => self.say(cosignature, "cosignature", now()),
             Effect::Publish(dataset) => self.say(*dataset, "dataset", now()),
             Effect::Report(report) => self.report(report),
+            // Soon, and again with growing pauses.
+            Effect::Seek => self.exchange.said(),
             Effect::Members => {
                 self.members.send_replace(admitted(core, &self.dialled, now()));
             }

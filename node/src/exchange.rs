@@ -1,6 +1,7 @@
 //! Direct streams: answering members and people, going round with members, and getting blobs from them.
 
 mod blobs;
+mod lacking;
 mod refused;
 mod round;
 mod slices;
@@ -42,6 +43,7 @@ pub struct Exchange {
     said: Arc<Notify>,
     heard: Arc<Notify>,
     computing: Arc<Semaphore>,
+    seeking: Arc<tokio::sync::Mutex<()>>,
 }
 
 /// Who asks.
@@ -65,6 +67,7 @@ impl Exchange {
             said: Arc::default(),
             heard: Arc::default(),
             computing: Arc::new(Semaphore::new(COMPUTING)),
+            seeking: Arc::default(),
         }
     }
 

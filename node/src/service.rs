@@ -326,7 +326,10 @@ async fn judge(driver: &Handle, bytes: Vec<u8>) -> Verdict {
 fn go_round(under_way: &mut JoinSet<(PeerKey, bool)>, exchange: &Exchange, driver: &Handle, peer: PeerKey) {
     let (exchange, driver) = (exchange.clone(), driver.clone());
     under_way.spawn(async move {
-        match exchange.round(peer).await {
+        let round = exchange.round(peer).await;
+        // Beside the rounds: members that do not answer hold up nothing else.
+        tokio::spawn(async move { exchange.seek().await });
+        match round {
             Ok(round) => {
                 if round.taken + round.brought > 0 {
                     tracing::info!(taken = round.taken, brought = round.brought, "went round with a member");

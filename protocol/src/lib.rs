@@ -12,11 +12,13 @@
 //! | it is written where nobody can rewrite it | [`log`] |
 //! | what a node does with all that | [`node`] |
 //! | what two members lack of each other's | [`reconcile`] |
+//! | what is kept back, and who tells two stories | [`chain`], [`log`] |
 //! | parts of several TREs become one | [`aggregate`] |
 //! | all of that is checked again, by anybody, later | [`audit`] |
 
 pub mod aggregate;
 pub mod audit;
+pub mod chain;
 pub mod delivery;
 pub mod disclosure;
 pub mod ingress;

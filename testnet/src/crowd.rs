@@ -7,11 +7,12 @@ use futures::future::try_join_all;
 use keys::seal;
 use keys::signer::SoftKey;
 use node::config::{Mailbox, Notices};
-use node::door::{Answer, Ask};
+use node::door::{Answer, Around, Ask};
 use node::identity::Identity;
-use node::network::{self, Event, Multiaddr, Network, Verdict};
+use node::network::{self, Event, Members, Multiaddr, Network, Verdict};
 use node::service;
 use protocol::record::payload::DAY;
+use protocol::wire::envelope::Place;
 use protocol::wire::id::StatementId;
 use protocol::wire::message::{Request, Response};
 use sandbox::engine::Program;
@@ -89,6 +90,33 @@ impl Crowd {
     #[must_use]
     pub fn statements(&self) -> &[Vec<u8>] {
         &self.statements
+    }
+
+    /// Signs a task at a place of the researcher's chain; its bytes.
+    ///
+    /// # Errors
+    /// When the clock is before 1970.
+    pub fn task_at(&mut self, place: Place) -> anyhow::Result<Vec<u8>> {
+        self.submissions += 1;
+        let task = self.federation.task("researcher-0", self.submissions, [0]);
+        Ok(self.federation.sign_at(&task, "researcher-0", now()?, DAY, place).to_vec())
+    }
+
+    /// Everybody whom the federation knows, by the peer key.
+    #[must_use]
+    pub fn members(&self) -> Members {
+        Arc::new(self.federation.actors().map(|one| *one.peer().as_bytes()).collect())
+    }
+
+    /// What a member says of its place among the others.
+    ///
+    /// # Errors
+    /// When its door does not open.
+    pub async fn around(&self, name: &str) -> anyhow::Result<Around> {
+        match self.door(name)?.ask(&Ask::Around).await? {
+            Answer::Around(around) => Ok(*around),
+            _ => Err(anyhow!("{name} answered another question")),
+        }
     }
 
     /// Where a member keeps its state.
@@ -192,8 +220,7 @@ impl Crowd {
     /// When its network does not start.
     pub async fn start_silent(&mut self, name: &str) -> anyhow::Result<Multiaddr> {
         let actor = self.federation.actor(name);
-        let members = Arc::new(self.federation.actors().map(|one| *one.peer().as_bytes()).collect::<BTreeSet<_>>());
-        let (keep, members) = watch::channel(members);
+        let (keep, members) = watch::channel(self.members());
         let settings = network::Settings {
             network: self.federation.network,
             listen: vec!["/ip4/127.0.0.1/tcp/0".parse()?],

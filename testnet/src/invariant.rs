@@ -7,15 +7,18 @@
 //! |---|---|
 //! | [`approvals`] | what lets outputs out |
 //! | [`logs`] | logs, checkpoints, backups and forks |
+//! | [`chains`] | what people hand in: what is kept back of it, and two stories |
 //! | here | everything else |
 
 pub mod approvals;
+pub mod chains;
 pub mod logs;
 
 pub use approvals::{
     a_standing_approval_releases_at_most_its_cap, nothing_is_released_without_the_owners_attestations,
     nothing_leaves_on_a_withdrawn_or_stale_approval, what_is_released_is_exactly_what_was_attested,
 };
+pub use chains::{two_stories_of_a_key_are_known_and_start_nothing, what_a_chain_lacks_is_known};
 pub use logs::{
     a_release_stands_in_the_log_before_it_leaves, a_restored_node_neither_runs_nor_releases,
     every_fork_is_noticed_by_whoever_holds_both, logs_only_grow,
@@ -60,7 +63,7 @@ pub type Outcome = Result<(), String>;
 const SKEW: u64 = 120;
 
 /// Every invariant that can be asked at any time, by its name.
-pub fn all(truth: &Truth, hosts: &[Host], seen: &[Cursor]) -> [(&'static str, Outcome); 18] {
+pub fn all(truth: &Truth, hosts: &[Host], seen: &[Cursor]) -> [(&'static str, Outcome); 20] {
     let each = |ask: fn(&Truth, &Host, &Cursor) -> Outcome| {
         hosts
             .iter()
@@ -92,6 +95,8 @@ pub fn all(truth: &Truth, hosts: &[Host], seen: &[Cursor]) -> [(&'static str, Ou
         ("a_standing_approval_releases_at_most_its_cap", each(a_standing_approval_releases_at_most_its_cap)),
         ("every_fork_is_noticed_by_whoever_holds_both", each(every_fork_is_noticed_by_whoever_holds_both)),
         ("private_comments_never_leave", each(private_comments_never_leave)),
+        ("what_a_chain_lacks_is_known", each(what_a_chain_lacks_is_known)),
+        ("two_stories_of_a_key_are_known_and_start_nothing", each(two_stories_of_a_key_are_known_and_start_nothing)),
     ]
 }
 

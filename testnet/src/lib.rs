@@ -3,7 +3,7 @@
 //! | room | what lives there |
 //! |---|---|
 //! | `cluster` | a real federation: a hub and three TREs as processes, founded by the real verbs |
-//! | `crowd`, `proxy` | many whole nodes in this process, without a sandbox; a line between two of them that can be cut and held up |
+//! | `crowd`, `proxy`, `liar` | many whole nodes in this process, without a sandbox; a line between two of them that can be cut and held up; a member that changes answers |
 //! | `demo`, `up` | the whole way of a task, shown; the same federation left running |
 //! | `hospital` | the same in network namespaces: TREs behind firewalls that let nothing in, one behind a proxy too |
 //! | `analyse` | components over given data sets, merged as a researcher merges them: for comparison with other people's statistics |
@@ -25,6 +25,7 @@ pub mod event;
 pub mod fixture;
 pub mod hospital;
 pub mod invariant;
+pub mod liar;
 pub mod narrate;
 pub mod proxy;
 pub mod scenario;

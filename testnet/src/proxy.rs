@@ -1,11 +1,11 @@
-//! A line between two nodes that can be cut, held up and mended: it carries TCP and reads nothing.
+//! A line between two nodes that can be cut, held up and mended, and keeps a copy of what passes where a test asks for it.
 //!
 //! TCP mends loss, doubling and order by itself or ends the connection; what is left to try between real nodes is a line that is cut, stalls or is
 //! slow. Messages that are lost, doubled and out of order are the simulator's part.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
@@ -35,8 +35,29 @@ pub struct Proxy {
     /// Where to dial instead of the target.
     pub address: SocketAddr,
     line: watch::Sender<Line>,
-    passed: Arc<AtomicU64>,
+    passed: Arc<Passed>,
     task: JoinHandle<()>,
+}
+
+/// What has passed, both ways together.
+#[derive(Default)]
+struct Passed {
+    bytes: AtomicU64,
+    /// Each direction of each connection for itself, so that nothing stands between the pieces of one.
+    copies: Option<Mutex<Vec<Vec<u8>>>>,
+}
+
+impl Passed {
+    fn note(&self, copy: &mut Option<usize>, piece: &[u8]) {
+        self.bytes.fetch_add(u64::try_from(piece.len()).unwrap_or(0), Ordering::Relaxed);
+        let Some(copies) = &self.copies else { return };
+        let mut copies = copies.lock().unwrap_or_else(PoisonError::into_inner);
+        let place = *copy.get_or_insert(copies.len());
+        if place == copies.len() {
+            copies.push(Vec::new());
+        }
+        copies[place].extend(piece);
+    }
 }
 
 impl Proxy {
@@ -45,10 +66,22 @@ impl Proxy {
     /// # Errors
     /// When the system gives no port.
     pub async fn to(target: SocketAddr) -> std::io::Result<Self> {
+        Self::between(target, Passed::default()).await
+    }
+
+    /// As [`Proxy::to`], and keeps a copy of all that passes.
+    ///
+    /// # Errors
+    /// When the system gives no port.
+    pub async fn recording(target: SocketAddr) -> std::io::Result<Self> {
+        Self::between(target, Passed { copies: Some(Mutex::default()), ..Passed::default() }).await
+    }
+
+    async fn between(target: SocketAddr, passed: Passed) -> std::io::Result<Self> {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let address = listener.local_addr()?;
         let (line, state) = watch::channel(Line::Whole);
-        let passed = Arc::new(AtomicU64::new(0));
+        let passed = Arc::new(passed);
         let counted = passed.clone();
         let task = tokio::spawn(async move {
             while let Ok((near, _)) = listener.accept().await {
@@ -61,7 +94,14 @@ impl Proxy {
     /// How many bytes have passed, both ways together.
     #[must_use]
     pub fn passed(&self) -> u64 {
-        self.passed.load(Ordering::Relaxed)
+        self.passed.bytes.load(Ordering::Relaxed)
+    }
+
+    /// What has passed, each direction of each connection for itself; nothing where no copy is kept.
+    #[must_use]
+    pub fn recorded(&self) -> Vec<Vec<u8>> {
+        let copies = self.passed.copies.as_ref();
+        copies.map_or_else(Vec::new, |copies| copies.lock().unwrap_or_else(PoisonError::into_inner).clone())
     }
 
     /// Changes how the line is, also for the connections that stand.
@@ -77,7 +117,7 @@ impl Drop for Proxy {
     }
 }
 
-async fn carry(near: TcpStream, target: SocketAddr, mut state: watch::Receiver<Line>, passed: Arc<AtomicU64>) {
+async fn carry(near: TcpStream, target: SocketAddr, mut state: watch::Receiver<Line>, passed: Arc<Passed>) {
     if *state.borrow() == Line::Cut {
         return;
     }
@@ -96,8 +136,9 @@ async fn carry(near: TcpStream, target: SocketAddr, mut state: watch::Receiver<L
 }
 
 /// One direction, until its end.
-async fn pass(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, mut state: watch::Receiver<Line>, passed: &AtomicU64) {
+async fn pass(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, mut state: watch::Receiver<Line>, passed: &Passed) {
     let mut buffer = vec![0; BUFFER];
+    let mut copy = None;
     loop {
         let Ok(length) = from.read(&mut buffer).await else { return };
         if length == 0 {
@@ -116,7 +157,7 @@ async fn pass(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, mut state: watch:
         if to.write_all(&buffer[..length]).await.is_err() {
             return;
         }
-        passed.fetch_add(u64::try_from(length).unwrap_or(0), Ordering::Relaxed);
+        passed.note(&mut copy, &buffer[..length]);
     }
 }
 
@@ -128,7 +169,7 @@ mod tests {
     #[tokio::test]
     async fn a_line_passes_stalls_goes_on_and_is_cut() {
         let echo = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let proxy = Proxy::to(echo.local_addr().unwrap()).await.unwrap();
+        let proxy = Proxy::recording(echo.local_addr().unwrap()).await.unwrap();
         tokio::spawn(async move {
             while let Ok((mut stream, _)) = echo.accept().await {
                 tokio::spawn(async move {
@@ -149,6 +190,7 @@ mod tests {
         proxy.set(Line::Slow(Duration::from_millis(1)));
         stream.read_exact(&mut answer).await.unwrap();
         assert_eq!(&answer, b"held");
+        assert_eq!(proxy.recorded(), [b"onceheld", b"onceheld"]);
         proxy.set(Line::Cut);
         assert!(matches!(stream.read(&mut answer).await, Ok(0) | Err(_)));
     }

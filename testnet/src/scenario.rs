@@ -68,11 +68,15 @@ pub enum Sabotage {
     HidesForks,
     /// Pushes what reviewers say among themselves to its peers.
     TellsPrivateComments,
+    /// Writes down what follows a statement that was kept back, and does not look at it.
+    HidesGaps,
+    /// Writes down the second of two statements at one place of a chain, and does not look at it.
+    HidesStories,
 }
 
 impl Sabotage {
     /// Each of them, with the invariant that must notice.
-    pub const ALL: [(Self, &'static str); 19] = [
+    pub const ALL: [(Self, &'static str); 21] = [
         (Self::ReleasesUnattested, "nothing_is_released_without_the_owners_attestations"),
         (Self::DeliversOtherBytes, "what_is_released_is_exactly_what_was_attested"),
         (Self::RunsRefused, "nothing_runs_that_a_safe_refused"),
@@ -92,6 +96,8 @@ impl Sabotage {
         (Self::BackdatesReleases, "a_standing_approval_releases_at_most_its_cap"),
         (Self::HidesForks, "every_fork_is_noticed_by_whoever_holds_both"),
         (Self::TellsPrivateComments, "private_comments_never_leave"),
+        (Self::HidesGaps, "what_a_chain_lacks_is_known"),
+        (Self::HidesStories, "two_stories_of_a_key_are_known_and_start_nothing"),
     ];
 }
 

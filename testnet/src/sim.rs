@@ -87,6 +87,8 @@ pub struct Tally {
     pub recovered: u64,
     /// Checkpoints that contradict another of the same TRE.
     pub twins: u64,
+    /// Submissions at a place of a chain that was taken.
+    pub stories: u64,
 }
 
 impl Tally {
@@ -96,7 +98,7 @@ impl Tally {
         }
     }
 
-    fn each(&mut self) -> [&mut u64; 15] {
+    fn each(&mut self) -> [&mut u64; 16] {
         [
             &mut self.restarts,
             &mut self.released,
@@ -113,12 +115,13 @@ impl Tally {
             &mut self.restored,
             &mut self.recovered,
             &mut self.twins,
+            &mut self.stories,
         ]
     }
 
     /// Each count with its name, in one order.
     #[must_use]
-    pub fn named(&self) -> [(&'static str, u64); 15] {
+    pub fn named(&self) -> [(&'static str, u64); 16] {
         [
             ("restarts", self.restarts),
             ("released", self.released),
@@ -135,6 +138,7 @@ impl Tally {
             ("restored", self.restored),
             ("recovered", self.recovered),
             ("twins", self.twins),
+            ("stories", self.stories),
         ]
     }
 }

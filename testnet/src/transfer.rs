@@ -22,6 +22,7 @@ use protocol::record::key_record::{HolderKind, KeyRecord};
 use protocol::record::payload::DECADE;
 use protocol::record::release::{Logged, Release, Sealed};
 use protocol::record::stamp::{Stamp, sign};
+use protocol::record::submission::TaskId;
 use protocol::wire::id::{Digest, StatementId};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng as _, SeedableRng as _};
@@ -269,7 +270,10 @@ async fn fetch(
 }
 
 /// Puts a random file into a node's store, as its custody does.
-async fn put(state: &Path, bytes: usize) -> anyhow::Result<Sealed> {
+///
+/// # Errors
+/// When the disk fails.
+pub async fn put(state: &Path, bytes: usize) -> anyhow::Result<Sealed> {
     let blobs = state.join("blobs");
     tokio::task::spawn_blocking(move || -> anyhow::Result<Sealed> {
         let mut content = vec![0; bytes];
@@ -282,6 +286,15 @@ async fn put(state: &Path, bytes: usize) -> anyhow::Result<Sealed> {
 /// The TRE says that it has released the file.
 async fn release(crowd: &mut Crowd, file: Sealed) -> anyhow::Result<StatementId> {
     let task = crowd.submit("tre-0").await?;
+    let signed = released(crowd, task, file)?;
+    crowd.offer("tre-0", signed).await
+}
+
+/// What `tre-0` signs when it has released a file for a task.
+///
+/// # Errors
+/// When the clock is before 1970.
+pub fn released(crowd: &Crowd, task: TaskId, file: Sealed) -> anyhow::Result<Vec<u8>> {
     let nothing = Digest([0; 32]);
     let release = Release {
         task,
@@ -300,8 +313,7 @@ async fn release(crowd: &mut Crowd, file: Sealed) -> anyhow::Result<StatementId>
         ciphertext_root: file.root,
         recipient: "age1".to_owned(),
     };
-    let signed = crowd.federation.sign(&release, "tre-0", now()?, DECADE);
-    crowd.offer("tre-0", signed.to_vec()).await
+    Ok(crowd.federation.sign(&release, "tre-0", now()?, DECADE).to_vec())
 }
 
 /// Makes a hub with keys of its own, and enrols it.
@@ -318,7 +330,8 @@ fn found_hub(crowd: &mut Crowd, program: Program, folder: &Path) -> anyhow::Resu
         peer: Some(PublicKey::from_bytes(*SoftKey::from_seed(*identity.peer).public().as_bytes())?),
     };
     let network = crowd.federation.network;
-    let stamp = Stamp { network, issuer: HUB.to_owned(), issued: now()?, lifetime: DECADE, nonce: [7; 16] };
+    let stamp =
+        Stamp { network, issuer: HUB.to_owned(), issued: now()?, lifetime: DECADE, nonce: [7; 16], place: None };
     let own = sign(&record, &stamp, identity.signing.as_ref())?;
     let by_root = crowd.federation.sign(&record, "root-0", now()?, DECADE).to_vec();
     crowd.know([own, by_root]);

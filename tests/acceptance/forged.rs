@@ -27,7 +27,14 @@ impl Federation {
 
     /// The stamp of a person, now.
     pub(crate) async fn stamp(&self, person: &str, nonce: u8, lifetime: u64) -> Stamp {
-        Stamp { network: self.network().await, issuer: person.to_owned(), issued: now(), lifetime, nonce: [nonce; 16] }
+        Stamp {
+            network: self.network().await,
+            issuer: person.to_owned(),
+            issued: now(),
+            lifetime,
+            nonce: [nonce; 16],
+            place: None,
+        }
     }
 
     /// Signs with a person's key, whatever the stamp says.

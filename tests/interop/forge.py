@@ -12,7 +12,7 @@ import nacl.signing
 
 from bundle import DELIVERY, STATEMENTS, SUMMARY, Bundle, commitment
 from trust import key_id
-from wire import KINDS, ORDER, Statement, encode, sequence, sha256
+from wire import KINDS, ORDER, PLACE, Statement, encode, sequence, sha256
 
 OPENSSH = b"-----BEGIN OPENSSH PRIVATE KEY-----"
 
@@ -67,6 +67,7 @@ class Forge:
         for data in sequence((self.folder / STATEMENTS).read_bytes()):
             one = Statement(data)
             claims = {1: one.iss, 2: None, 4: one.exp, 5: one.nbf, 6: one.iat, 7: one.cti}
+            claims |= {} if one.chained is None else {PLACE: one.chained}
             self.drafts.append(Draft(one.kind, one.body(), one.kid, claims, one.id, data, one.payload))
         self.deliveries = {path.parent.name: cbor2.loads(path.read_bytes()) for path in self.folder.glob(f"*/{DELIVERY}")}
         self.network = min(sha256(one.payload) for one in self.drafts if one.kind == "root" and one.body["version"] == 1)

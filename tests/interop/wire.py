@@ -10,6 +10,8 @@ LARGEST = 65_536
 DEEPEST = 16
 DAY = 86_400
 DECADE = 3_653 * DAY
+PLACE = -65_537
+CHAINED = ("submission", "cancellation")
 
 
 class Refused(Exception):
@@ -235,7 +237,7 @@ inclusion = record(statement=digest, at=count, index=count, path=array(digest, 0
 REFUSALS = {
     "not-configured": "this TRE is not configured to run tasks",
     "expired": "the submission has expired; submit it again",
-    "replayed": "the submission repeats an earlier one; submit it again",
+    "replayed": "the submission repeats another one, or contradicts one that was signed with the same key; submit it again",
     "stale-status": "the TRE has no fresh status of the federation; its operator or a root person must act",
     "key-not-good": "the submitter's key is not enrolled or was revoked",
     "reply-to": "results would go to a recipient that is not in the submitter's key record",
@@ -562,7 +564,7 @@ class Statement:
         header = only(self.protected)
         need(isinstance(header, dict) and set(header) == {1, 3, 4, 15}, "protected header")
         claims = header[15]
-        need(isinstance(claims, dict) and set(claims) == {1, 2, 4, 5, 6, 7}, "claims")
+        need(isinstance(claims, dict) and set(claims) - {PLACE} == {1, 2, 4, 5, 6, 7}, "claims")
         self.iss, self.sub, self.exp, self.nbf, self.iat, self.cti = (claims[label] for label in (1, 2, 4, 5, 6, 7))
         for value, check in ((self.iss, text(controls=True)), (self.sub, text(controls=True)), (self.cti, raw(16))):
             check(value)
@@ -573,8 +575,17 @@ class Statement:
         content_type = header[3]
         need(type(content_type) is str and content_type in CONTENT_TYPES, "content type")
         self.kind = CONTENT_TYPES[content_type]
+        self.chained = claims.get(PLACE)
+        if PLACE in claims:
+            need(self.kind in CHAINED, "a place in a chain for a kind that stands in none")
+            array(lambda value: None, 2, 2)(self.chained)
+            number, previous = self.chained
+            uint(1)(number)
+            maybe(digest)(previous)
+            need((number == 1) == (previous is None), "a place that does not follow, or follows nothing")
         # One encoding only: what the profile would have written must be what came.
         claims = {1: self.iss, 2: self.sub, 4: self.exp, 5: self.nbf, 6: self.iat, 7: self.cti}
+        claims |= {} if self.chained is None else {PLACE: self.chained}
         header = cbor2.dumps({1: -19, 3: content_type, 4: self.kid, 15: claims})
         need(cbor2.dumps(cbor2.CBORTag(18, [header, {}, self.payload, self.signature])) == data, "not the one encoding")
         self.data, self.id, self.signer = data, sha256(data), None

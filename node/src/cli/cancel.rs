@@ -1,5 +1,6 @@
 //! `quintes cancel`: calls a task back; the TREs stop what runs.
 
+use crate::cli::chain::Chain;
 use crate::cli::desk::{Desk, FederationOptions, SigningOptions};
 use crate::cli::link::{LinkOptions, online};
 use crate::cli::speak::{Speak, plain};
@@ -66,8 +67,10 @@ pub(crate) fn run(args: &Args, speak: &Speak) -> anyhow::Result<()> {
             ("at", open.join(", ")),
             ("reason", args.reason.clone()),
         ];
-        let statement = desk.sign_unplaced(&cancellation, &me.name, Cancellation::MAX_LIFETIME_SECONDS, &words)?;
-        link.offer(statement.bytes()).await?;
+        let mut chain = Chain::open(&args.signing.key, &desk.key(), desk.federation.roster.network())?;
+        let lifetime = Cancellation::MAX_LIFETIME_SECONDS;
+        let statement = desk.sign_at(&cancellation, &me.name, lifetime, &words, Some(chain.next()))?;
+        chain.hand_in(statement.bytes(), &mut link).await?;
         speak.say(&format!(
             "  → called back at {}; `quintes status {}` shows when each TRE has stopped",
             open.join(", "),

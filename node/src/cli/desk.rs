@@ -17,6 +17,7 @@ use protocol::record::Payload;
 use protocol::record::key_record::HolderKind;
 use protocol::record::stamp::{Stamp, sign};
 use protocol::trust::roster::Holder;
+use protocol::wire::envelope::Place;
 use protocol::wire::id::NetworkId;
 use serde_json::{Value, json};
 use std::fs;
@@ -206,6 +207,21 @@ impl<'a> Desk<'a> {
         lifetime: u64,
         words: &Words,
     ) -> anyhow::Result<Statement> {
+        self.sign_at(payload, issuer, lifetime, words, None)
+    }
+
+    /// As [`Desk::sign_unplaced`], at a place in the key's chain.
+    ///
+    /// # Errors
+    /// As [`Desk::sign`].
+    pub(crate) fn sign_at<T: Payload>(
+        &mut self,
+        payload: &T,
+        issuer: &str,
+        lifetime: u64,
+        words: &Words,
+        place: Option<Place>,
+    ) -> anyhow::Result<Statement> {
         payload
             .check()
             .map_err(|invalid| anyhow!("the {} would not be valid ({invalid}); nothing was signed", T::KIND))?;
@@ -214,8 +230,8 @@ impl<'a> Desk<'a> {
         if !self.yes && !self.speak.confirm("Sign?")? {
             bail!("nothing was signed; give other arguments, or answer y");
         }
-        let bytes =
-            signed(payload, issuer, self.federation.roster.network(), lifetime, self.now, self.signer.as_ref())?;
+        let network = self.federation.roster.network();
+        let bytes = signed(payload, issuer, network, lifetime, self.now, self.signer.as_ref(), place)?;
         self.federation
             .receive(&bytes, self.now)
             .map_err(|verdict| anyhow!("the statement would not be believed by others ({verdict}); nothing was kept"))
@@ -247,11 +263,12 @@ pub(crate) fn signed<T: Payload>(
     lifetime: u64,
     now: u64,
     signer: &dyn Signer,
+    place: Option<Place>,
 ) -> anyhow::Result<Vec<u8>> {
     let mut nonce = [0; 16];
     getrandom::fill(&mut nonce)
         .map_err(|error| anyhow!("the system gave no random bytes ({error}); see that /dev/urandom works"))?;
-    let stamp = Stamp { network: *network, issuer: issuer.to_owned(), issued: now, lifetime, nonce };
+    let stamp = Stamp { network: *network, issuer: issuer.to_owned(), issued: now, lifetime, nonce, place };
     Ok(sign(payload, &stamp, signer)?)
 }
 

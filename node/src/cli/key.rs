@@ -265,7 +265,7 @@ pub(crate) fn write_request(
     signer: &dyn Signer,
 ) -> anyhow::Result<PathBuf> {
     let now = now();
-    let bytes = signed(record, &record.name, network, KeyRecord::MAX_LIFETIME_SECONDS, now, signer)?;
+    let bytes = signed(record, &record.name, network, KeyRecord::MAX_LIFETIME_SECONDS, now, signer, None)?;
     match receive(&bytes, &Roster::new(*network), now) {
         Ok(Statement::KeyRecord(_)) => {}
         Ok(_) => bail!("the request is of another kind; report this as a fault of the program"),

@@ -32,8 +32,9 @@ const STATEMENTS_ASKED: usize = 64;
 /// Which node to ask.
 #[derive(Clone, Debug, Default, clap::Args)]
 pub(crate) struct LinkOptions {
-    /// The node: its door's socket, its folder or node.toml on this machine; or its address in the network, which ends in /p2p/….
-    #[arg(long, env = "QUINTES_NODE", value_name = "PATH|ADDRESS")]
+    /// The node: its door's socket, its folder or node.toml on this machine; or its address in the network, which ends in /p2p/…. Several,
+    /// with commas between them, are asked in this order: the next one where one does not answer.
+    #[arg(long, env = "QUINTES_NODE", value_name = "PATH|ADDRESS[,…]")]
     pub(crate) node: Option<String>,
     /// With which key to connect over the network; without it the `.peer` file beside your key.
     #[arg(long, env = "QUINTES_PEER_KEY", value_name = "FILE.peer")]
@@ -47,7 +48,11 @@ pub(crate) struct LinkOptions {
 }
 
 /// A node that answers.
-pub(crate) struct Link(Way);
+pub(crate) struct Link {
+    way: Way,
+    /// Which of the nodes that were named it is.
+    at: usize,
+}
 
 enum Way {
     Door(Visitor),
@@ -77,20 +82,58 @@ impl LinkOptions {
     /// # Errors
     /// With what to do: no node is named, none answers, or it does not admit us.
     pub(crate) async fn open(&self, key: Option<&str>) -> anyhow::Result<Link> {
-        let Some(node) = &self.node else {
-            bail!(
-                "no node is named; give --node with the node's folder on this machine or its address, or set QUINTES_NODE"
-            );
-        };
+        self.open_one(key, 0..self.named().len()).await
+    }
+
+    /// The next one of the nodes that were named, after this one and around; none of those to `avoid`.
+    ///
+    /// # Errors
+    /// As [`LinkOptions::open`], and when every node is to be avoided.
+    pub(crate) async fn next(&self, link: &Link, avoid: &BTreeSet<usize>, key: Option<&str>) -> anyhow::Result<Link> {
+        let count = self.named().len();
+        let turn = (1..=count).map(|step| (link.at + step) % count.max(1)).filter(|at| !avoid.contains(at));
+        self.open_one(key, turn).await
+    }
+
+    /// Whether there is another node than one to ask.
+    pub(crate) fn has_several(&self) -> bool {
+        self.named().len() > 1
+    }
+
+    fn named(&self) -> Vec<&str> {
+        match &self.node {
+            // A path may have a comma in it.
+            Some(path) if Path::new(path).exists() => vec![path],
+            Some(nodes) => nodes.split(',').map(str::trim).filter(|node| !node.is_empty()).collect(),
+            None => Vec::new(),
+        }
+    }
+
+    /// The first of these that answers; what is wrong with the last one where none does.
+    async fn open_one(&self, key: Option<&str>, turn: impl Iterator<Item = usize>) -> anyhow::Result<Link> {
+        let named = self.named();
+        let mut trouble = anyhow!(
+            "no node is named; give --node with the node's folder on this machine or its address, or set QUINTES_NODE"
+        );
+        for at in turn {
+            match self.way(named[at], key).await {
+                Ok(way) => return Ok(Link { way, at }),
+                Err(error) => trouble = error,
+            }
+        }
+        Err(trouble)
+    }
+
+    async fn way(&self, node: &str, key: Option<&str>) -> anyhow::Result<Way> {
         let path = Path::new(node);
         if !path.exists()
             && let Ok(address) = node.parse::<Multiaddr>()
             && !address.is_empty()
         {
             let seed = self.peer_seed(key)?;
-            return Ok(Link(Way::Stream(Client::connect(seed, address, self.proxy()?).await?)));
+            return Ok(Way::Stream(Client::connect(seed, address, self.proxy()?).await?));
         }
-        Ok(Link(Way::Door(Visitor::knock(&door_of(path)?).await?)))
+        Ok(Way::Door(Visitor::knock(&door_of(path)?).await?))
     }
 
     fn proxy(&self) -> anyhow::Result<Option<Proxy>> {
@@ -151,12 +194,17 @@ pub(crate) fn door_of(path: &Path) -> anyhow::Result<PathBuf> {
 }
 
 impl Link {
+    /// Which of the nodes that were named it is, from 0.
+    pub(crate) fn at(&self) -> usize {
+        self.at
+    }
+
     /// Asks what any member may ask.
     ///
     /// # Errors
     /// When the conversation breaks.
     pub(crate) async fn ask(&mut self, request: Request) -> anyhow::Result<Response> {
-        match &mut self.0 {
+        match &mut self.way {
             Way::Stream(client) => Ok(client.ask(request).await?),
             Way::Door(visitor) => match visitor.ask(&Ask::Member(request)).await? {
                 Answer::Member(response) => Ok(response),
@@ -171,7 +219,7 @@ impl Link {
         &'a mut self,
         asked: impl Iterator<Item = Request> + Send + 'a,
     ) -> BoxStream<'a, Option<Response>> {
-        match &mut self.0 {
+        match &mut self.way {
             Way::Stream(client) => {
                 let client = &*client;
                 let answers = stream::iter(asked).map(move |request| async move { client.ask(request).await.ok() });
@@ -194,7 +242,7 @@ impl Link {
     /// # Errors
     /// Over the network, and when the conversation breaks or the node says no.
     pub(crate) async fn ask_at_door(&mut self, ask: &Ask) -> anyhow::Result<Answer> {
-        match &mut self.0 {
+        match &mut self.way {
             Way::Door(visitor) => match visitor.ask(ask).await? {
                 Answer::No(reason) => bail!("{reason}"),
                 answer => Ok(answer),

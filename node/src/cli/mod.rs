@@ -31,6 +31,7 @@ mod answer;
 mod audit;
 mod cancel;
 mod catalogue;
+mod chain;
 mod completion;
 mod dataset;
 pub(crate) mod date;

@@ -196,6 +196,9 @@ fn place(around: &Around, looks: &mut Looks) {
         ),
         None => looks.add(true, "statements", "no connected member has more than what may be on its way"),
     }
+    for one in &around.missing {
+        looks.add(false, "chains", peers::kept_back(one));
+    }
     match &around.freshness {
         Ok(until) => looks.add(true, "status", format!("fresh until {}", utc(*until))),
         Err(stale) => looks.add(false, "status", stale),

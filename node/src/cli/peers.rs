@@ -4,14 +4,15 @@ use crate::cli::date::utc;
 use crate::cli::link::{Link, LinkOptions, online};
 use crate::cli::speak::{AlreadySaid, Speak, plain};
 use crate::clock::now;
-use crate::door::{Answer, Around, Ask, Neighbour};
+use crate::door::{Answer, Around, Ask, Missing, Neighbour};
 use anyhow::bail;
+use protocol::record::Kind;
 use serde_json::json;
 
 /// Which node.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
-`lag` is how many statements a member has that are not here; `score` is what gossip thinks of it: below -80 it is not listened to.
+`lag` is how many statements a member offers that are not here and were not refused here; `score` is what gossip thinks of it: below -80 it is not listened to.
 Exit code 1 when a peer that the settings name is not connected.
 
 Example:
@@ -33,7 +34,10 @@ pub(crate) fn run(args: &Args, speak: &Speak) -> anyhow::Result<()> {
         let why = one.trouble.as_deref().unwrap_or("not reached yet");
         speak.warn(&format!("{} is not connected: {}; run `quintes node doctor`", plain(&one.name), plain(why)));
     }
-    speak.answer(json!({ "ok": missing.is_empty(), "peers": around.neighbours, "dialled": around.dialled }));
+    around.missing.iter().for_each(|one| speak.warn(&plain(&kept_back(one))));
+    speak.answer(json!({
+        "ok": missing.is_empty(), "peers": around.neighbours, "dialled": around.dialled, "missing": around.missing,
+    }));
     if missing.is_empty() {
         return Ok(());
     }
@@ -49,6 +53,19 @@ pub(crate) async fn ask(link: &mut Link) -> anyhow::Result<Around> {
         Answer::Around(around) => Ok(*around),
         _ => bail!("the node answered another question; are both programs of the same version?"),
     }
+}
+
+/// What is missing, from whom and since when, and what to do.
+pub(crate) fn kept_back(one: &Missing) -> String {
+    let (author, id, next) = (&one.author, one.id.short(), one.named_by.short());
+    let what = match one.kind {
+        Kind::Checkpoint => format!("{author}'s checkpoint of {} entries ({id})", one.number),
+        _ => format!("number {} of what {author} has handed in ({id})", one.number),
+    };
+    format!(
+        "{what} is not here, though {next}, which follows it, is since {}: no connected member gives it, and one may keep it back; dial a hub of another member, or ask {author}",
+        utc(one.since)
+    )
 }
 
 fn row(one: &Neighbour) -> Vec<String> {

@@ -3,6 +3,7 @@
 pub(crate) mod component;
 mod foresee;
 
+use crate::cli::chain::Chain;
 use crate::cli::date::utc;
 use crate::cli::desk::{Desk, FederationOptions, SigningOptions};
 use crate::cli::link::{Known, Link, LinkOptions, beside, online};
@@ -188,9 +189,10 @@ pub(crate) async fn place(
         ));
     }
     let words = words(&submission, &component, now + args.days * DAY);
-    let statement = desk.sign_unplaced(&submission, &me.name, args.days * DAY, &words)?;
+    let mut chain = Chain::open(&args.signing.key, &desk.key(), desk.federation.roster.network())?;
+    let statement = desk.sign_at(&submission, &me.name, args.days * DAY, &words, Some(chain.next()))?;
     link.store(&component.bytes).await?;
-    link.offer(statement.bytes()).await?;
+    chain.hand_in(statement.bytes(), link).await?;
     Ok((statement.id(), submission))
 }
 

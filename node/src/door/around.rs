@@ -2,9 +2,10 @@
 
 use super::{Answer, Door, stopping};
 use crate::clock::now;
-use crate::driver::Handle;
-use crate::network::{Network, PeerInfo, PeerKey, Role, Standing, median};
-use protocol::wire::message::{Request, Response};
+use crate::network::{PeerInfo, PeerKey, Role, Standing, median};
+use protocol::chain::Lack;
+use protocol::record::Kind;
+use protocol::wire::id::StatementId;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -12,8 +13,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 /// How long members may take to say what they have.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Pages of a member's inventory that are looked at: half a million statements.
-const PAGES: usize = 64;
+/// For how long what a chain lacks may be on its way, in seconds, before anybody is told.
+const LATE: u64 = 10;
 
 /// By how many milliseconds this clock may differ from the others' before it is told. Statements are believed within 120 seconds.
 const SKEW: u64 = 30_000;
@@ -32,6 +33,8 @@ pub struct Around {
     pub alone: bool,
     /// By how many milliseconds the members' clocks are ahead of this one: their median.
     pub ahead: Option<i64>,
+    /// What somebody has said and nobody has brought.
+    pub missing: Vec<Missing>,
     /// Whether trust is fresh, and until when; or why not.
     pub freshness: Result<u64, String>,
     /// What is wrong, in sentences with what to do.
@@ -61,12 +64,36 @@ pub struct Neighbour {
     pub heard: u64,
     /// How long its last answer took, in milliseconds.
     pub round_trip: Option<u64>,
-    /// How many statements it has that are not here; none where it did not say in time.
+    /// How many statements it offers that are not here and were not refused here; none where it did not say in time.
     pub lag: Option<u64>,
     /// What gossip thinks of it.
     pub score: f64,
     /// By how many milliseconds its clock is ahead.
     pub ahead: Option<i64>,
+}
+
+/// A statement that another one names as the one before it, and that no connected member gives.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Missing {
+    /// Its id.
+    pub id: StatementId,
+    /// Whose it is, by the name in the roster.
+    pub author: String,
+    /// Its number in its author's chain; of a checkpoint, how many entries it covers.
+    pub number: u64,
+    /// The kind of the statement that names it.
+    pub kind: Kind,
+    /// That statement.
+    pub named_by: StatementId,
+    /// Since when that one is here, in seconds since 1970.
+    pub since: u64,
+}
+
+impl Missing {
+    fn of((id, lack): (StatementId, Lack)) -> Self {
+        let Lack { author, kind, number, next, since, until: _ } = lack;
+        Self { id, author, number, kind, named_by: next, since }
+    }
 }
 
 /// A peer that the settings name.
@@ -87,7 +114,13 @@ impl Door {
     pub(super) async fn around(&self) -> Answer {
         let (peers, standing) = (self.network.peers().await, self.network.standing().await);
         let asked: Vec<PeerKey> = peers.iter().filter(|peer| peer.role != Role::Client).map(|peer| peer.key).collect();
-        let lags = futures::future::join_all(asked.iter().map(|peer| lag(&self.network, &self.driver, *peer))).await;
+        let lag = async |peer: &PeerKey| {
+            let counted = tokio::time::timeout(PATIENCE, self.exchange.lag(*peer)).await.ok()?.ok()?;
+            u64::try_from(counted).ok()
+        };
+        let lags = futures::future::join_all(asked.iter().map(lag)).await;
+        let mut missing: Vec<Missing> = self.exchange.lacking().await.into_iter().map(Missing::of).collect();
+        missing.retain(|one| one.since.saturating_add(LATE) <= now());
         let lags: BTreeMap<PeerKey, u64> =
             asked.into_iter().zip(lags).filter_map(|(peer, lag)| Some((peer, lag?))).collect();
         let known = self.driver.read(|core, _| {
@@ -129,6 +162,7 @@ impl Door {
             neighbours,
             alone: standing.alone,
             ahead: ahead(&peers),
+            missing,
             freshness,
             degraded,
             advice,
@@ -161,26 +195,6 @@ pub(super) fn judged(standing: &Standing, peers: &[PeerInfo]) -> (Vec<String>, V
 
 fn ahead(peers: &[PeerInfo]) -> Option<i64> {
     median(peers.iter().filter_map(|peer| peer.ahead).collect())
-}
-
-/// How many statements `peer` has that are not here: on their way, or not taken here.
-async fn lag(network: &Network, driver: &Handle, peer: PeerKey) -> Option<u64> {
-    let counted = async {
-        let (mut lag, mut after) = (0, None);
-        for _ in 0..PAGES {
-            let asked = network.ask(peer, Request::Inventory { after, kinds: Vec::new() }).await.ok()?;
-            let Response::Inventory { ids, more } = asked else { return None };
-            let last = ids.last().copied().filter(|last| after.is_none_or(|after| *last > after));
-            let missing = driver.read(move |core, _| ids.iter().filter(|id| !core.known().contains(id)).count());
-            lag += u64::try_from(missing.await?).unwrap_or(u64::MAX);
-            match (more, last) {
-                (true, Some(_)) => after = last,
-                _ => return Some(lag),
-            }
-        }
-        Some(lag)
-    };
-    tokio::time::timeout(PATIENCE, counted).await.ok().flatten()
 }
 
 fn hexadecimal(key: &PeerKey) -> String {

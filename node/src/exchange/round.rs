@@ -3,7 +3,7 @@
 use super::Exchange;
 use crate::network::{AskError, PeerKey};
 use futures::{StreamExt as _, stream};
-use protocol::reconcile::{self, BadFrame, Index, Share};
+use protocol::reconcile::{self, BadFrame, Compared, Index, Share};
 use protocol::wire::id::StatementId;
 use protocol::wire::message::{Request, Response};
 use std::collections::BTreeSet;
@@ -90,16 +90,9 @@ impl Exchange {
         round: &mut Round,
         useless: &mut usize,
     ) -> Result<(), RoundError> {
-        let begun = self.aside(share, reconcile::begin).await;
-        let mut frame = begun.ok_or(RoundError::Stopping)?;
+        let mut frame = self.begin(share).await?;
         for _ in 0..FRAMES {
-            let Response::Reconcile { frame: said } =
-                self.network.ask(peer, Request::Reconcile { share, frame }).await?
-            else {
-                return Err(RoundError::Declined);
-            };
-            let compared = self.aside(share, move |index| reconcile::compare(index, &said)).await;
-            let compared = compared.ok_or(RoundError::Stopping)??;
+            let compared = self.exchange_frames(peer, share, frame).await?;
             for group in self.wanted(compared.missing_here).await.chunks(GROUP) {
                 self.fetch(peer, share, group, round, useless).await?;
             }
@@ -110,6 +103,37 @@ impl Exchange {
             }
         }
         Err(RoundError::Endless)
+    }
+
+    /// How many statements the member offers that are not here, and were not refused here when they came: what is on its way, or kept back.
+    ///
+    /// # Errors
+    /// [`RoundError`].
+    pub async fn lag(&self, peer: PeerKey) -> Result<usize, RoundError> {
+        let mut lag = 0;
+        for share in Share::ALL {
+            let mut next = Some(self.begin(share).await?);
+            while let Some(frame) = next {
+                let compared = self.exchange_frames(peer, share, frame).await?;
+                lag += self.wanted(compared.missing_here).await.len();
+                next = compared.next;
+            }
+        }
+        Ok(lag)
+    }
+
+    async fn begin(&self, share: Share) -> Result<Vec<u8>, RoundError> {
+        self.aside(share, reconcile::begin).await.ok_or(RoundError::Stopping)
+    }
+
+    /// Says a frame, and compares with the one that answers it.
+    async fn exchange_frames(&self, peer: PeerKey, share: Share, frame: Vec<u8>) -> Result<Compared, RoundError> {
+        let Response::Reconcile { frame: said } = self.network.ask(peer, Request::Reconcile { share, frame }).await?
+        else {
+            return Err(RoundError::Declined);
+        };
+        let compared = self.aside(share, move |index| reconcile::compare(index, &said)).await;
+        Ok(compared.ok_or(RoundError::Stopping)??)
     }
 
     /// Answers one frame of a round that a member began.
@@ -130,7 +154,7 @@ impl Exchange {
     }
 
     /// What is not held here, though not offered, and was not refused before.
-    async fn wanted(&self, ids: Vec<StatementId>) -> Vec<StatementId> {
+    pub(super) async fn wanted(&self, ids: Vec<StatementId>) -> Vec<StatementId> {
         if ids.is_empty() {
             return ids;
         }
@@ -144,7 +168,7 @@ impl Exchange {
     }
 
     /// Fetches statements and takes them, in the order in which each can be understood.
-    async fn fetch(
+    pub(super) async fn fetch(
         &self,
         peer: PeerKey,
         share: Share,

@@ -36,7 +36,7 @@ fn network() -> NetworkId {
 
 fn by<T: Payload>(signer: &SoftKey, issuer: &str, payload: &T, issued: u64, lifetime: u64) -> Vec<u8> {
     let nonce = [u8::try_from(issued % 251).unwrap(); 16];
-    let stamp = Stamp { network: network(), issuer: issuer.to_owned(), issued, lifetime, nonce };
+    let stamp = Stamp { network: network(), issuer: issuer.to_owned(), issued, lifetime, nonce, place: None };
     sign(payload, &stamp, signer).unwrap()
 }
 
@@ -173,8 +173,14 @@ fn a_federation_is_named_by_one_root_or_by_its_id() {
     write_new(&folder.path().join("1.quintes"), &[signed_root()]).unwrap();
     let other = Root { network: "lung".to_owned(), ..root() };
     let other_network = NetworkId::of(&codec::encode(&other).unwrap());
-    let stamp =
-        Stamp { network: other_network, issuer: "alice".to_owned(), issued: NOW, lifetime: 1_000, nonce: [7; 16] };
+    let stamp = Stamp {
+        network: other_network,
+        issuer: "alice".to_owned(),
+        issued: NOW,
+        lifetime: 1_000,
+        nonce: [7; 16],
+        place: None,
+    };
     write_new(&folder.path().join("2.quintes"), &[sign(&other, &stamp, &key()).unwrap()]).unwrap();
     assert!(matches!(load(&paths, None, NOW), Err(super::LoadError::SeveralRoots(found)) if found.len() == 2));
     let federation = load(&paths, Some(network()), NOW).unwrap();

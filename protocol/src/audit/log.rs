@@ -7,7 +7,7 @@ mod chain;
 mod proof;
 
 pub use chain::LogReport;
-pub use proof::{Proved, forks};
+pub use proof::{Proved, contradictions, forks};
 
 use super::{Report, Step, Verdict, believe, federation, root};
 use crate::ingress::{self, Ignored, Statement, Verified};

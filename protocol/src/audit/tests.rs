@@ -52,6 +52,7 @@ impl World {
             issued: at,
             lifetime: T::MAX_LIFETIME_SECONDS,
             nonce: [self.nonce; 16],
+            place: None,
         };
         let bytes = sign(payload, &stamp, &key(by)).unwrap();
         let statement = receive(&bytes, &self.roster, at).unwrap();

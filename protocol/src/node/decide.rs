@@ -36,6 +36,9 @@ impl Node {
             self.cancel(task, now, step);
             match self.phase(&task) {
                 Some(Phase::Received) => self.consider(task, now, step),
+                Some(Phase::Admitted) if self.chains.is_contradicted(&task) => {
+                    self.refuse(task, Refusal::Replayed, step);
+                }
                 Some(Phase::Running) => self.continue_running(task, now, step),
                 Some(Phase::Held) => uncovered |= self.conclude(task, now, step),
                 _ => {}
@@ -62,7 +65,7 @@ impl Node {
             submission,
             roster: &self.roster,
             tre: self.tre.as_ref()?,
-            replayed: self.nonces.get(&nonce).is_some_and(|first| first != task),
+            replayed: self.nonces.get(&nonce).is_some_and(|first| first != task) || self.chains.is_contradicted(task),
             open_tasks: self.active.iter().filter(open).count(),
             component: self.components.get(&submission.payload().component),
             now,
@@ -97,11 +100,18 @@ impl Node {
             }
             Err(refusal) => {
                 let in_grace = now < local.received.saturating_add(GRACE_SECONDS);
-                if !(in_grace && may_heal(refusal)) && local.step(Event::Refuse) {
-                    local.refusal = Some(refusal);
-                    step.record(Record::Refused { task, refusal });
+                if !(in_grace && may_heal(refusal)) {
+                    self.refuse(task, refusal, step);
                 }
             }
+        }
+    }
+
+    fn refuse(&mut self, task: TaskId, refusal: Refusal, step: &mut Step) {
+        let Some(local) = self.tasks.get_mut(&task).and_then(|known| known.here.as_mut()) else { return };
+        if local.step(Event::Refuse) {
+            local.refusal = Some(refusal);
+            step.record(Record::Refused { task, refusal });
         }
     }
 
@@ -137,12 +147,7 @@ impl Node {
                 }
                 // It was admitted; a status that has lapsed since then, or a full queue, only makes it wait.
                 None | Some(Ok(None) | Err(Refusal::StaleStatus | Refusal::Busy)) => {}
-                Some(Err(refusal)) => {
-                    if local.step(Event::Refuse) {
-                        local.refusal = Some(refusal);
-                        step.record(Record::Refused { task, refusal });
-                    }
-                }
+                Some(Err(refusal)) => self.refuse(task, refusal, step),
             }
         }
     }

@@ -15,6 +15,7 @@ pub use replay::ReplayError;
 pub use step::{Effect, Input, Record, Report, Step};
 pub use task::{Local, Task};
 
+use crate::chain::Chains;
 use crate::ingress::{Statement, Verified};
 use crate::lifecycle::Phase;
 use crate::record::Kind;
@@ -65,6 +66,7 @@ pub struct Node {
     /// How many tasks each standing approval, by the digest of its payload, has released on which day (days since 1970).
     standing_used: BTreeMap<(Digest, u64), u64>,
     logs: Logs,
+    chains: Chains,
     /// The newest word of each TRE about each of its datasets.
     datasets: BTreeMap<(String, String), Verified<Dataset>>,
     /// Older words about datasets.
@@ -106,6 +108,7 @@ impl Node {
             standing: Vec::new(),
             standing_used: BTreeMap::new(),
             logs: Logs::default(),
+            chains: Chains::default(),
             datasets: BTreeMap::new(),
             superseded: BTreeSet::new(),
             offer: Offer::default(),
@@ -140,6 +143,12 @@ impl Node {
     #[must_use]
     pub fn may_share(&self, id: &StatementId) -> bool {
         self.known.contains(id) && !self.private.contains(id) && !self.superseded.contains(id)
+    }
+
+    /// What people hand in, as far as it is known to be lacking or to contradict itself; and the checkpoints that nobody has brought.
+    #[must_use]
+    pub fn chains(&self) -> &Chains {
+        &self.chains
     }
 
     /// Every task that is known.
@@ -232,8 +241,12 @@ impl Node {
             return;
         }
         step.record(Record::Statement { bytes: statement.bytes().to_vec(), at: now });
+        let noticed = self.chains.noticed();
         if self.apply_statement(&statement, now) {
             step.effect(Effect::Members);
+        }
+        if self.chains.noticed() > noticed {
+            step.effect(Effect::Seek);
         }
         if self.private.contains(&statement.id()) {
             return;
@@ -264,6 +277,7 @@ impl Node {
     /// The part of taking a statement that a replay repeats. True when it may have changed who is a member.
     fn apply_statement(&mut self, statement: &Statement, at: u64) -> bool {
         self.known.insert(statement.id());
+        self.chains.take(statement, at, |id| self.known.contains(id));
         self.shared.hold(statement);
         self.roster.take(statement);
         if self.is_private(statement) {

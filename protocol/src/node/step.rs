@@ -169,6 +169,8 @@ pub enum Effect {
     Publish(Box<Dataset>),
     /// Sign a phase statement.
     Report(Report),
+    /// Ask members for what is lacking in chains.
+    Seek,
     /// Who may connect may have changed.
     Members,
 }

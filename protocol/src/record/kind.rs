@@ -105,6 +105,12 @@ impl Kind {
         Self::ALL.into_iter().find(|kind| kind.content_type() == text)
     }
 
+    /// Whether the key that signs it keeps a chain of what it has signed ([`crate::chain`]): what people hand in.
+    #[must_use]
+    pub fn is_chained(self) -> bool {
+        matches!(self, Self::Submission | Self::Cancellation)
+    }
+
     /// Whether everyone hears of it by gossip. The rest travels over direct streams.
     #[must_use]
     pub fn is_announced(self) -> bool {

@@ -2,7 +2,7 @@
 
 use crate::record::Payload;
 use crate::wire::codec;
-use crate::wire::envelope::{Claims, SealError, seal};
+use crate::wire::envelope::{Claims, Place, SealError, seal};
 use crate::wire::id::NetworkId;
 use keys::signer::Signer;
 
@@ -19,6 +19,8 @@ pub struct Stamp {
     pub lifetime: u64,
     /// 16 random bytes.
     pub nonce: [u8; 16],
+    /// The place in the key's chain, for kinds that stand in one.
+    pub place: Option<Place>,
 }
 
 /// Signs `payload` and returns the tagged statement.
@@ -34,6 +36,7 @@ pub fn sign<T: Payload>(payload: &T, stamp: &Stamp, signer: &dyn Signer) -> Resu
         not_before: stamp.issued,
         issued: stamp.issued,
         nonce: stamp.nonce,
+        place: stamp.place.clone().filter(|_| T::KIND.is_chained()),
     };
     seal(T::KIND, &claims, codec::encode(payload)?, &stamp.network, signer)
 }

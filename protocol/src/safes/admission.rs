@@ -19,7 +19,7 @@ pub struct Question<'a> {
     pub roster: &'a Roster,
     /// The TRE that decides.
     pub tre: &'a Tre,
-    /// Whether another submission of the same issuer carried the same nonce.
+    /// Whether another submission of the same issuer carried the same nonce, or another statement of the same key contradicts this one.
     pub replayed: bool,
     /// How many tasks wait or run here now.
     pub open_tasks: usize,

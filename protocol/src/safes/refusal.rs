@@ -13,8 +13,10 @@ pub enum Refusal {
     /// The submission expired.
     #[error("the submission has expired; submit it again")]
     Expired,
-    /// Another submission of the same issuer used the same nonce.
-    #[error("the submission repeats an earlier one; submit it again")]
+    /// Another submission of the same issuer used the same nonce, or another statement of the same key stands at its place in the chain.
+    #[error(
+        "the submission repeats another one, or contradicts one that was signed with the same key; submit it again"
+    )]
     Replayed,
     /// Trust is stale: nothing starts.
     #[error("the TRE has no fresh status of the federation; its operator or a root person must act")]

@@ -146,6 +146,7 @@ fn a_node_refuses_a_nonce_that_it_has_seen() {
         issued: START + 50,
         lifetime: DAY,
         nonce: [9; 16],
+        place: None,
     };
     let key = super::world::key("ruth");
     let first = crate::record::stamp::sign(&task, &stamp(&world), &key).unwrap();

@@ -4,6 +4,7 @@
 
 mod admission;
 mod authority;
+mod chain;
 mod datasets;
 mod exported;
 mod flips;

@@ -81,7 +81,8 @@ impl Shell {
                 | Effect::Recheck(_)
                 | Effect::Cosign(_)
                 | Effect::Publish(_)
-                | Effect::Members => {}
+                | Effect::Members
+                | Effect::Seek => {}
             }
         }
     }

@@ -23,6 +23,8 @@ pub(super) struct Party {
     pub(super) started: Vec<TaskId>,
     pub(super) opened: Vec<TaskId>,
     pub(super) checkpoints: usize,
+    /// How often it was asked to look for what is lacking.
+    pub(super) sought: usize,
     /// Whether custody takes longer to open than a test lasts.
     pub(super) slow: bool,
     pub(super) cosigned: Vec<StatementId>,
@@ -51,6 +53,7 @@ impl Party {
             started: Vec::new(),
             opened: Vec::new(),
             checkpoints: 0,
+            sought: 0,
             slow: false,
             cosigned: Vec::new(),
             history: Vec::new(),
@@ -121,6 +124,7 @@ impl Party {
                     self.hear(world, &bytes, now);
                 }
                 Effect::Execute(admission) => self.started.push(admission.task()),
+                Effect::Seek => self.sought += 1,
                 Effect::Obtain(_) | Effect::Stop(_) | Effect::Recheck(_) | Effect::Members => {}
             }
         }

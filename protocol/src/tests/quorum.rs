@@ -152,6 +152,7 @@ fn two_keys_of_one_person_are_one_person() {
         issued: START,
         lifetime: 1_000,
         nonce: [nonce; 16],
+        place: None,
     };
     let own = crate::record::stamp::sign(&record, &stamp(1), &super::world::key("olga's laptop")).unwrap();
     world.take(own, START).unwrap();
@@ -165,6 +166,7 @@ fn two_keys_of_one_person_are_one_person() {
         issued: NOW,
         lifetime: 1_000,
         nonce: [2; 16],
+        place: None,
     };
     let laptop = crate::record::stamp::sign(&yes, &stamp, &super::world::key("olga's laptop")).unwrap();
     let Ok(crate::ingress::Statement::Attestation(second)) = review.world.take(laptop, NOW) else {

@@ -86,6 +86,7 @@ fn two_keys_of_one_person_are_not_a_threshold() {
             issued: START,
             lifetime: DAY,
             nonce: [u8::try_from(number).unwrap(); 16],
+            place: None,
         };
         let bytes = crate::record::stamp::sign(&root, &stamp, &signer).unwrap();
         roster.take(&receive(&bytes, &roster, START).unwrap());

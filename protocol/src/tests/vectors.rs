@@ -10,7 +10,6 @@ use super::world::{NOW, World};
 use crate::ingress::{Rejected, Verdict, receive};
 use crate::lifecycle::Phase;
 use crate::log::tree::Log;
-use crate::record::Kind;
 use crate::record::cancellation::Cancellation;
 use crate::record::checkpoint::{Checkpoint, Cosignature};
 use crate::record::comment::{Comment, Readers};
@@ -18,10 +17,11 @@ use crate::record::dataset::{Column, ColumnType, Dataset, Relation, Schema};
 use crate::record::recovery::Recovery;
 use crate::record::release::{Logged, Release};
 use crate::record::standing_approval::StandingApproval;
+use crate::record::{Kind, Payload as _};
 use crate::tre::digest_of;
 use crate::trust::roster::Roster;
 use crate::wire::codec::{self, CodecError};
-use crate::wire::envelope::{MAX_STATEMENT_BYTES, Malformed};
+use crate::wire::envelope::{MAX_STATEMENT_BYTES, Malformed, Place};
 use crate::wire::id::{Digest, NetworkId, StatementId};
 use faults::invalid;
 use serde::{Deserialize, Serialize};
@@ -46,7 +46,7 @@ pub(super) fn samples() -> (Roster, Vec<Sample>) {
 
 fn make() -> (World, Vec<Sample>) {
     let mut world = World::new();
-    let submission = world.submit(&World::task("ruth"), "ruth");
+    let submission = world.submit_after(&World::task("ruth"), "ruth", None);
     let (held, run) = world.hold(&submission);
     let yes = world.attestation(&held, &run, &[("first", true), ("second", false)]);
     let attestation = world.attest(&yes, "olga").id();
@@ -125,7 +125,10 @@ fn make() -> (World, Vec<Sample>) {
         recipient: super::world::recipient("ruth"),
     };
     world.say(&release, "north", NOW);
-    world.say(&Cancellation { task: submission.id(), reason: "a question too many".to_owned() }, "ruth", NOW);
+    let cancellation = Cancellation { task: submission.id(), reason: "a question too many".to_owned() };
+    let place = Place { number: 2, previous: Some(submission.id()) };
+    let cancellation = world.sign_at(&cancellation, "ruth", NOW, Cancellation::MAX_LIFETIME_SECONDS, Some(place));
+    world.take(cancellation, NOW).unwrap();
     let grant = world.grants["carl"];
     world.revoke(grant, "olga", NOW);
     let kind = |bytes: &[u8]| crate::wire::envelope::Signed::parse(bytes).unwrap().kind();

@@ -23,6 +23,7 @@ use crate::safes::admission::{ComponentFacts, Question, admit};
 use crate::safes::outputs::{Content, Context, Held, SourceFacts, check, summarise};
 use crate::trust::roster::Roster;
 use crate::wire::codec;
+use crate::wire::envelope::Place;
 use crate::wire::id::{Digest, NetworkId, StatementId};
 use keys::signer::{Signer as _, SoftKey};
 use std::collections::{BTreeMap, BTreeSet};
@@ -130,10 +131,22 @@ impl World {
 
     /// Signs without believing.
     pub(super) fn sign<T: Payload>(&mut self, payload: &T, by: &str, at: u64, lifetime: u64) -> Vec<u8> {
+        self.sign_at(payload, by, at, lifetime, None)
+    }
+
+    /// Signs at a place in the signer's chain.
+    pub(super) fn sign_at<T: Payload>(
+        &mut self,
+        payload: &T,
+        by: &str,
+        at: u64,
+        lifetime: u64,
+        place: Option<Place>,
+    ) -> Vec<u8> {
         self.nonce += 1;
         let mut nonce = [0; 16];
         nonce[..8].copy_from_slice(&self.nonce.to_be_bytes());
-        let stamp = Stamp { network: self.network, issuer: by.to_owned(), issued: at, lifetime, nonce };
+        let stamp = Stamp { network: self.network, issuer: by.to_owned(), issued: at, lifetime, nonce, place };
         sign(payload, &stamp, &key(by)).unwrap()
     }
 
@@ -231,6 +244,23 @@ impl World {
 
     pub(super) fn submit_for(&mut self, task: &Submission, by: &str, lifetime: u64) -> Verified<Submission> {
         let bytes = self.sign(task, by, START + 50, lifetime);
+        self.submitted(bytes)
+    }
+
+    /// A submission after `previous` in the chain of its signer.
+    pub(super) fn submit_after(
+        &mut self,
+        task: &Submission,
+        by: &str,
+        previous: Option<&Verified<Submission>>,
+    ) -> Verified<Submission> {
+        let number = previous.and_then(|before| before.claims().place.as_ref()).map_or(1, |place| place.number + 1);
+        let place = Place { number, previous: previous.map(Verified::id) };
+        let bytes = self.sign_at(task, by, START + 50, DAY, Some(place));
+        self.submitted(bytes)
+    }
+
+    fn submitted(&mut self, bytes: Vec<u8>) -> Verified<Submission> {
         match self.take(bytes, START + 50) {
             Ok(Statement::Submission(submission)) => submission,
             other => panic!("a submission, not {other:?}"),

@@ -30,7 +30,21 @@ pub struct Claims {
     pub issued: u64,
     /// 16 bytes that make this statement unlike any other of its issuer.
     pub nonce: [u8; 16],
+    /// Where it stands in the chain of the key that signed it; none for kinds that stand in no chain ([`Kind::is_chained`]).
+    pub place: Option<Place>,
 }
+
+/// A place in a key's chain ([`crate::chain`]).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// How many statements of the chain there are until here, from 1 on.
+    pub number: u64,
+    /// The statement before; none for the first.
+    pub previous: Option<StatementId>,
+}
+
+/// The claim that holds the place, of the labels for private use (RFC 8392 section 9.1.1).
+const PLACE: i64 = -65_537;
 
 /// Why bytes are not a statement in our profile. Each case is a test vector.
 #[derive(Debug, Error, PartialEq, Eq)]
@@ -50,8 +64,8 @@ pub enum Malformed {
     /// `kid` is not 16 bytes.
     #[error("the key id is not 16 bytes")]
     KeyId,
-    /// The CWT claims are not exactly iss, sub, exp, nbf, iat and a 16-byte cti.
-    #[error("the claims are not exactly iss, sub, exp, nbf, iat and cti")]
+    /// The CWT claims are not exactly iss, sub, exp, nbf, iat, a 16-byte cti, and for some kinds a place in a chain.
+    #[error("the claims are not exactly iss, sub, exp, nbf, iat and cti, and for some kinds a place in a chain")]
     Claims,
     /// A header outside the profile, or an encoding that is not the one deterministic encoding.
     #[error("the statement is not in the one encoding that the profile admits")]
@@ -101,7 +115,11 @@ impl Signed {
         let key = KeyId(header.key_id.as_slice().try_into().map_err(|_| Malformed::KeyId)?);
         let claims = match header.rest.as_slice() {
             [(Label::Int(label), claims)] if *label == HeaderParameter::CwtClaims.to_i64() => {
-                Claims::from_cbor(claims).ok_or(Malformed::Claims)?
+                let claims = Claims::from_cbor(claims).ok_or(Malformed::Claims)?;
+                if claims.place.is_some() && !kind.is_chained() {
+                    return Err(Malformed::Claims);
+                }
+                claims
             }
             _ => return Err(Malformed::Claims),
         };
@@ -223,34 +241,64 @@ fn protected(kind: Kind, key: KeyId, claims: &Claims) -> Header {
 }
 
 impl Claims {
-    /// Labels of RFC 8392 section 4: iss 1, sub 2, exp 4, nbf 5, iat 6, cti 7.
+    /// Labels of RFC 8392 section 4: iss 1, sub 2, exp 4, nbf 5, iat 6, cti 7; and our own.
     fn to_cbor(&self) -> Value {
-        let entry = |label: u64, value: Value| (Value::from(label), value);
-        Value::Map(vec![
+        let entry = |label: i64, value: Value| (Value::from(label), value);
+        let mut claims = vec![
             entry(1, Value::Text(self.issuer.clone())),
             entry(2, Value::Text(self.subject.clone())),
             entry(4, Value::from(self.expires)),
             entry(5, Value::from(self.not_before)),
             entry(6, Value::from(self.issued)),
             entry(7, Value::Bytes(self.nonce.to_vec())),
-        ])
+        ];
+        claims.extend(self.place.as_ref().map(|place| entry(PLACE, place.to_cbor())));
+        Value::Map(claims)
     }
 
     fn from_cbor(value: &Value) -> Option<Self> {
-        let [(_, issuer), (_, subject), (_, expires), (_, not_before), (_, issued), (_, nonce)] =
+        let [(_, issuer), (_, subject), (_, expires), (_, not_before), (_, issued), (_, nonce), place @ ..] =
             value.as_map()?.as_slice()
         else {
             return None;
         };
-        let time = |value: &Value| value.as_integer().and_then(|seconds| u64::try_from(seconds).ok());
+        let place = match place {
+            [] => None,
+            [(_, place)] => Some(Place::from_cbor(place)?),
+            _ => return None,
+        };
         // Labels and order are checked by the byte comparison that follows in `Signed::parse`.
         Some(Self {
             issuer: issuer.as_text()?.to_owned(),
             subject: subject.as_text()?.to_owned(),
-            expires: time(expires)?,
-            not_before: time(not_before)?,
-            issued: time(issued)?,
+            expires: unsigned(expires)?,
+            not_before: unsigned(not_before)?,
+            issued: unsigned(issued)?,
             nonce: nonce.as_bytes()?.as_slice().try_into().ok()?,
+            place,
         })
     }
+}
+
+impl Place {
+    fn to_cbor(&self) -> Value {
+        let previous = self.previous.map_or(Value::Null, |id| Value::Bytes(id.0.to_vec()));
+        Value::Array(vec![Value::from(self.number), previous])
+    }
+
+    /// The first follows nothing, and nothing else does.
+    fn from_cbor(value: &Value) -> Option<Self> {
+        let [number, previous] = value.as_array()?.as_slice() else { return None };
+        let previous = match previous {
+            Value::Null => None,
+            id => Some(StatementId(id.as_bytes()?.as_slice().try_into().ok()?)),
+        };
+        let place = Self { number: unsigned(number)?, previous };
+        let first = place.number == 1;
+        (place.number > 0 && first == place.previous.is_none()).then_some(place)
+    }
+}
+
+fn unsigned(value: &Value) -> Option<u64> {
+    value.as_integer().and_then(|number| u64::try_from(number).ok())
 }

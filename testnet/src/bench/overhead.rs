@@ -112,8 +112,14 @@ impl Researcher {
         nonce[..8].copy_from_slice(&number.to_be_bytes());
         nonce[8..].copy_from_slice(&u64::from(now.subsec_nanos()).to_be_bytes());
         let began = Instant::now();
-        let stamp =
-            Stamp { network: self.network, issuer: RESEARCHER.to_owned(), issued: now.as_secs(), lifetime: DAY, nonce };
+        let stamp = Stamp {
+            network: self.network,
+            issuer: RESEARCHER.to_owned(),
+            issued: now.as_secs(),
+            lifetime: DAY,
+            nonce,
+            place: None,
+        };
         let statement = sign(&self.submission, &stamp, &self.key)?;
         taken(&self.hub, Request::Offer { statement }).await?;
         for tre in tres {

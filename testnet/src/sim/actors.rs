@@ -10,6 +10,7 @@ use protocol::record::key_record::HolderKind;
 use protocol::record::payload::{DAY, DECADE};
 use protocol::record::stamp::{Stamp, sign};
 use protocol::record::submission::{Submission, TaskId};
+use protocol::wire::envelope::Place;
 use protocol::wire::id::{Digest, NetworkId, StatementId};
 use std::sync::Arc;
 
@@ -103,9 +104,20 @@ impl World {
         }
         let lifetime = if self.dice.permille(150) { self.dice.between(2, 20) } else { DAY / 4 };
         let at = self.true_now();
-        let bytes = self.federation.sign(&task, &who, at, lifetime);
-        self.made(&bytes, at);
-        self.say(format!("{who} submits {}", StatementId::of(&bytes).short()));
+        // Some sign on two machines that know nothing of each other.
+        let twice = self.options.byzantine && self.dice.permille(120);
+        let chain = self.truth.chains.get(&who).map_or(&[][..], Vec::as_slice);
+        let before = &chain[..chain.len().saturating_sub(usize::from(twice))];
+        let place = Place { number: before.len() as u64 + 1, previous: before.last().copied() };
+        let twice = before.len() < chain.len();
+        let bytes = self.federation.sign_at(&task, &who, at, lifetime, place);
+        let id = self.made(&bytes, at);
+        if twice {
+            self.truth.stories.insert(id);
+        } else {
+            self.truth.chains.entry(who.clone()).or_default().push(id);
+        }
+        self.say(format!("{who} submits {}{}", id.short(), if twice { " beside another" } else { "" }));
         let to = self.any_host();
         self.offer(to, bytes);
     }
@@ -252,6 +264,7 @@ impl World {
                     issued: at,
                     lifetime: DAY,
                     nonce: [7; 16],
+                    place: None,
                 };
                 sign(&task, &stamp, outsider.key()).ok().map(Into::into)
             }
@@ -264,6 +277,7 @@ impl World {
                     issued: at,
                     lifetime: DECADE,
                     nonce: [1; 16],
+                    place: None,
                 };
                 let bytes: Option<Arc<[u8]>> = sign(&impostor.record(), &stamp, impostor.key()).ok().map(Into::into);
                 if let Some(bytes) = bytes {
@@ -317,7 +331,7 @@ impl World {
 
     fn elsewhere<T: Payload>(&self, payload: &T, by: &str, at: u64) -> Arc<[u8]> {
         let network = NetworkId::of(b"another federation");
-        let stamp = Stamp { network, issuer: by.to_owned(), issued: at, lifetime: DAY, nonce: [9; 16] };
+        let stamp = Stamp { network, issuer: by.to_owned(), issued: at, lifetime: DAY, nonce: [9; 16], place: None };
         sign(payload, &stamp, self.federation.actor(by).key()).expect("what the fixture signs is valid").into()
     }
 

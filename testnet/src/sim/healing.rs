@@ -212,8 +212,12 @@ impl World {
     /// What happened in this run.
     #[must_use]
     pub fn tally(&self) -> Tally {
-        let mut tally =
-            Tally { forged: self.truth.forged.len() as u64, twins: self.truth.twins.len() as u64, ..self.counts };
+        let mut tally = Tally {
+            forged: self.truth.forged.len() as u64,
+            twins: self.truth.twins.len() as u64,
+            stories: self.truth.stories.len() as u64,
+            ..self.counts
+        };
         for host in &self.hosts {
             tally.restarts += host.life;
             tally.restored += host.restored;

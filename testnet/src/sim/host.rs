@@ -50,7 +50,12 @@ impl Deed {
             Effect::Report(report) => Some(Self::Reported(report.task, report.phase)),
             Effect::Checkpoint(checkpoint) => Some(Self::Checkpointed(checkpoint.size)),
             Effect::Cosign(cosignature) => Some(Self::Cosigned(cosignature.checkpoint)),
-            Effect::Obtain(_) | Effect::Stop(_) | Effect::Recheck(_) | Effect::Publish(_) | Effect::Members => None,
+            Effect::Obtain(_)
+            | Effect::Stop(_)
+            | Effect::Recheck(_)
+            | Effect::Publish(_)
+            | Effect::Seek
+            | Effect::Members => None,
         }
     }
 }

@@ -201,7 +201,8 @@ impl World {
         let life = self.hosts[at].life;
         let (job, delay) = match effect {
             Effect::Announce(bytes) | Effect::Tell(bytes) => return self.spread(at, &bytes),
-            Effect::Members | Effect::Stop(_) => return,
+            // Neighbours go round with each other all the time.
+            Effect::Members | Effect::Seek | Effect::Stop(_) => return,
             Effect::Obtain(digest) => (Job::Looked(digest), self.dice.between(5, 1_500)),
             Effect::Execute(admission) => (Job::Ran(admission), self.dice.between(50, 8_000)),
             Effect::Open(release, logged) => (Job::Opened(release, logged), self.dice.between(10, 3_000)),

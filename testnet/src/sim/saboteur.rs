@@ -28,6 +28,14 @@ impl World {
             Sabotage::HidesForks if self.truth.twins.contains(&id) => {
                 matches!(self.truth.statements.get(&id).map(|said| &said.what), Some(What::Checkpoint(said)) if said.tre != self.hosts[at].name)
             }
+            Sabotage::HidesGaps => {
+                let place = self.truth.statements.get(&id).and_then(|said| said.place.as_ref());
+                let before = place.and_then(|place| place.previous);
+                before.is_some_and(|before| !self.hosts[at].ledger.learned.contains_key(&before))
+            }
+            Sabotage::HidesStories => {
+                self.truth.other_stories(&id).any(|other| self.hosts[at].ledger.learned.contains_key(other))
+            }
             Sabotage::ForgetsSubmissions if self.truth.submission(&id).is_some() => return Some(Fed::Taken),
             Sabotage::IgnoresLoss if self.hosts[at].lost.contains_key(&id) => {
                 self.tell_lost(at, id);

@@ -17,6 +17,7 @@ use protocol::record::release::Release;
 use protocol::record::standing_approval::StandingApproval;
 use protocol::record::submission::{Submission, TaskId};
 use protocol::tre::digest_of;
+use protocol::wire::envelope::Place;
 use protocol::wire::id::{Digest, StatementId};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -157,6 +158,8 @@ pub struct Said {
     pub expires: u64,
     /// What makes it unlike any other of its signer.
     pub nonce: [u8; 16],
+    /// Where it stands in its signer's chain.
+    pub place: Option<Place>,
     /// What it says.
     pub what: What,
     /// The bytes.
@@ -197,6 +200,12 @@ pub struct Truth {
     pub told: Vec<String>,
     /// Checkpoints that a TRE signed beside the ones of its log.
     pub twins: BTreeSet<StatementId>,
+    /// The chain of each person's key, without what it has signed beside it.
+    pub chains: BTreeMap<String, Vec<StatementId>>,
+    /// Everything that stands at a place in a chain.
+    pub chained: BTreeSet<StatementId>,
+    /// What a person signed at a place that was taken.
+    pub stories: BTreeSet<StatementId>,
     /// What a TRE no longer knows of a task, because it was restored from a backup: where it stands there may be told twice.
     pub forgotten: BTreeSet<(TaskId, String)>,
 }
@@ -224,15 +233,29 @@ impl Truth {
         let real = self.signing.get(&claims.issuer) == Some(&statement.signer().key.id());
         let by = if real { claims.issuer.clone() } else { format!("somebody who says to be {}", claims.issuer) };
         self.believed.entry(statement.id()).or_insert_with(|| statement.clone());
+        if claims.place.is_some() {
+            self.chained.insert(statement.id());
+        }
         self.statements.entry(statement.id()).or_insert_with(|| Said {
             kind: statement.kind(),
             by: by.clone(),
             issued: claims.issued,
             expires: claims.expires,
             nonce: claims.nonce,
+            place: claims.place.clone(),
             what: What::of(statement),
             bytes: statement.bytes().clone(),
         });
+    }
+
+    /// The statements that cannot stand in one chain with this one, because the same key has put them at its place.
+    pub fn other_stories<'a>(&'a self, id: &'a StatementId) -> impl Iterator<Item = &'a StatementId> {
+        let at = |id: &StatementId| {
+            let said = self.statements.get(id)?;
+            Some((said.by.as_str(), said.place.as_ref()?.previous))
+        };
+        let own = at(id);
+        self.chained.iter().filter(move |other| *other != id && own.is_some() && at(other) == own)
     }
 
     /// The submission of a task.

@@ -9,6 +9,7 @@ use anyhow::{Context as _, bail};
 use protocol::record::release::Release;
 use protocol::wire::id::Digest;
 use sha2::{Digest as _, Sha256};
+use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -43,6 +44,9 @@ pub(super) async fn fetch(
     progress.set_message(release.tre.clone());
     progress.set_position(arrival.length());
     let mut moved = Instant::now();
+    // Nodes that gave other bytes than were released.
+    let mut liars = BTreeSet::new();
+    let key = Some(args.key.as_str());
     while !arrival.is_whole() {
         let before = arrival.length();
         let answers = link.answers(arrival.questions(HOPS));
@@ -54,7 +58,14 @@ pub(super) async fn fetch(
             Ok(()) => {}
             Err(error @ ArrivalError::Disk(_)) => return Err(error).with_context(unwritable),
             Err(ArrivalError::Other(_)) => {
-                bail!("the node gives other bytes than were released; what was verified is kept, ask another node")
+                liars.insert(link.at());
+                let Ok(other) = args.link.next(link, &liars, key).await else {
+                    bail!(
+                        "the node gives other bytes than were released; what was verified is kept, name another node with --node"
+                    )
+                };
+                speak.warn("a node gives other bytes than were released; the next one is asked");
+                *link = other;
             }
             Err(error @ (ArrivalError::Unknown | ArrivalError::Cut)) if moved.elapsed() > PATIENCE => {
                 return Err(error).with_context(|| {
@@ -64,12 +75,12 @@ pub(super) async fn fetch(
                     )
                 });
             }
-            Err(ArrivalError::Unknown) => tokio::time::sleep(PAUSE).await,
-            Err(ArrivalError::Cut) => {
+            Err(ArrivalError::Unknown) if !args.link.has_several() => tokio::time::sleep(PAUSE).await,
+            Err(ArrivalError::Unknown | ArrivalError::Cut) => {
                 tokio::time::sleep(PAUSE).await;
                 // Not yet: the next attempt finds that it is still cut.
-                if let Ok(again) = args.link.open(Some(&args.key)).await {
-                    *link = again;
+                if let Ok(next) = args.link.next(link, &liars, key).await {
+                    *link = next;
                 }
             }
         }

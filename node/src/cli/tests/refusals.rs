@@ -352,6 +352,7 @@ fn node_check_looks_at_permissions_keys_and_the_clock() {
         issued: crate::clock::now() + 86_400,
         lifetime: 86_400,
         nonce: [9; 16],
+        place: None,
     };
     let status = protocol::record::status::Status { epoch: 9, root_version: 1, revocations: Vec::new() };
     let bytes = protocol::record::stamp::sign(&status, &stamp, &alice).unwrap();

@@ -127,7 +127,7 @@ fn the_log_is_one_file_that_anyone_can_check_and_a_restored_node_waits_for_two_p
     no_byte_of_the_log_can_be_changed(&nodes, &home.join("london.log"));
     assert!(nodes.done("audit verify @london.log --state @london").out.contains("earlier entries are as they were"));
     assert!(
-        nodes.done("audit forks --node @london --federation @federation").talk.contains("no TRE has told two stories")
+        nodes.done("audit forks --node @london --federation @federation").talk.contains("nobody has told two stories")
     );
     nodes.fails("audit verify --proof @federation/root-1-by-alice.quintes", 1, "the files prove nothing");
     drop(nodes);

@@ -119,7 +119,8 @@ impl World {
         self.nonce += 1;
         let mut nonce = [0; 16];
         nonce[..8].copy_from_slice(&self.nonce.to_be_bytes());
-        let stamp = Stamp { network: self.network, issuer: by.to_owned(), issued: self.now, lifetime, nonce };
+        let stamp =
+            Stamp { network: self.network, issuer: by.to_owned(), issued: self.now, lifetime, nonce, place: None };
         sign(payload, &stamp, &key(by)).unwrap()
     }
 
@@ -173,6 +174,7 @@ impl World {
                 | Effect::Recheck(_)
                 | Effect::Cosign(_)
                 | Effect::Publish(_)
+                | Effect::Seek
                 | Effect::Members => {}
             }
         }

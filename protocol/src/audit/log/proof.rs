@@ -1,6 +1,8 @@
-//! Forks: two signed checkpoints of one TRE that cannot both be true, found among statements of any origin.
+//! Forks: two signed checkpoints of one TRE, or two statements of one person's key, that cannot both be true, found among statements of any
+//! origin.
 
 use super::super::believe;
+use crate::chain::{Chains, Contradiction};
 use crate::ingress::{Statement, Verified};
 use crate::log::witness::fork;
 use crate::record::checkpoint::Checkpoint;
@@ -50,6 +52,20 @@ pub fn forks<'a>(statements: impl IntoIterator<Item = &'a [u8]>, network: Networ
         _ => None,
     });
     forks_among(checkpoints)
+}
+
+/// The contradictions in chains that these statements prove ([`crate::chain`]); what is needed to believe them must be among them, as for
+/// [`forks`].
+#[must_use]
+pub fn contradictions<'a>(statements: impl IntoIterator<Item = &'a [u8]>, network: NetworkId) -> Vec<Contradiction> {
+    let believed = believe(statements, network);
+    let mut chains = Chains::default();
+    for one in &believed.statements {
+        if believed.roster.is_key_good(&one.signer().key.id(), one.claims().issued) {
+            chains.take(one, one.claims().issued, |_| true);
+        }
+    }
+    chains.contradictions().to_vec()
 }
 
 /// Contradictions between checkpoints that are believed already.

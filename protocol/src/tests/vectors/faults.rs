@@ -13,11 +13,12 @@ use crate::record::key_record::HolderKind;
 use crate::record::payload::DAY;
 use crate::record::recovery::Recovery;
 use crate::record::release::Release;
+use crate::record::revocation::Revocation;
 use crate::record::run::Run;
 use crate::record::standing_approval::StandingApproval;
 use crate::record::{Kind, Payload};
 use crate::wire::codec;
-use crate::wire::envelope::{Claims, seal};
+use crate::wire::envelope::{Claims, Place, seal};
 use crate::wire::id::{Digest, NetworkId, StatementId};
 use ciborium::Value;
 use coset::iana::Algorithm;
@@ -60,6 +61,7 @@ impl Forge {
             not_before: START,
             issued: START,
             nonce: [5; 16],
+            place: None,
         }
     }
 
@@ -286,6 +288,24 @@ fn claims(forge: &mut Forge) {
     forge.add("iat as a float", &forge.with_claims_value(|entries| entries[4].1 = Value::Float(1.8e9)));
     forge.add("iat below zero", &forge.with_claims_value(|entries| entries[4].1 = Value::from(-1)));
     forge.add("iss as bytes", &forge.with_claims_value(|entries| entries[0].1 = Value::Bytes(b"ruth".to_vec())));
+    let label = Value::from(-65_537);
+    let place = |number: i64, previous: Value| Value::Array(vec![Value::from(number), previous]);
+    let before = || Value::Bytes(vec![5; 32]);
+    for (fault, place) in [
+        ("a place without a number", Value::Array(vec![before()])),
+        ("place 0", place(0, Value::Null)),
+        ("a first place that follows", place(1, before())),
+        ("a second place that follows nothing", place(2, Value::Null)),
+        ("a place after 31 bytes", place(2, Value::Bytes(vec![5; 31]))),
+        ("no place, said in words", Value::Null),
+    ] {
+        forge.add(fault, &forge.with_claims_value(|entries| entries.push((label.clone(), place))));
+    }
+    let revocation = Revocation { target: StatementId::of(b"grant"), reason: String::new() };
+    let first =
+        Claims { subject: revocation.subject(), place: Some(Place { number: 1, previous: None }), ..Forge::claims() };
+    let revocation = codec::encode(&revocation).unwrap();
+    forge.add("a place for a kind without one", &forge.seal(Kind::Revocation, &first, revocation, "ruth"));
     forge.add("issuer is not the holder of the key", &forge.with_claims(|claims| claims.issuer = "olga".to_owned()));
     forge.add(
         "subject is not what the payload is about",
