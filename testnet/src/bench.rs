@@ -1,5 +1,6 @@
 //! Figures, each beside a baseline that was measured in the same run on the same machine.
 
+mod attack;
 mod bare;
 mod batches;
 mod gossip;
@@ -15,6 +16,7 @@ mod start;
 mod transfer;
 mod warm;
 
+pub use attack::{AS_ATTACKER, live as live_attacker};
 pub use bare::{AS_BARE, live as live_bare};
 
 use crate::narrate::{Narrator, Voice};
@@ -37,6 +39,9 @@ pub struct Args {
     /// How many samples of each figure, at least 1.
     #[arg(long, default_value_t = 40, value_parser = clap::value_parser!(u32).range(1..))]
     samples: u32,
+    /// The size of `transfer`'s result, in MiB, at least 1.
+    #[arg(long, default_value_t = 256, value_parser = clap::value_parser!(u32).range(1..=2048))]
+    mib: u32,
     /// Print one JSON list.
     #[arg(long)]
     json: bool,
@@ -65,7 +70,7 @@ enum Name {
     Hostile,
     /// Announcements among 50 and 200 members behind three hubs.
     Gossip,
-    /// A result of 256 MiB from node to node, beside a Noise stream and a raw TCP copy.
+    /// A large result from node to node, beside a Noise stream and a raw TCP copy.
     Transfer,
     /// All of them.
     All,
@@ -210,7 +215,7 @@ async fn measure(args: &Args, narrator: Narrator) -> anyhow::Result<Vec<Figure>>
         figures.extend(gossip::measure(narrator).await?);
     }
     if wants(Name::Transfer) {
-        figures.extend(transfer::measure(narrator).await?);
+        figures.extend(transfer::measure(args.mib, narrator).await?);
     }
     if wants(Name::MemoryIdle) {
         figures.extend(idle::measure(narrator).await?);

@@ -12,6 +12,7 @@
 //! | `fixture` | seeded data and keys, and the referee that computes the expected figures |
 //! | `sim`, `scenario`, `event`, `invariant` | the simulator of pure cores and what must hold after every event |
 //! | `simulate` | its two commands |
+//! | `thousand` (a workspace of its own) | a thousand members in virtual time, by a node's own gossip |
 //! | `transfer` | a large result through a hub that is killed again and again, and what that costs |
 //! | `narrate` | the voice of the demo |
 

@@ -43,10 +43,13 @@ fn main() -> ExitCode {
     if std::env::args_os().nth(1).is_some_and(|first| first == AS_QUINTES) {
         return node::cli::run_from(std::env::args_os().skip(1));
     }
-    if let (Some(first), Some(folder)) = (std::env::args_os().nth(1), std::env::args_os().nth(2))
-        && first == bench::AS_BARE
-    {
-        return ended(bench::live_bare(folder.as_ref()).map(|()| true));
+    if let (Some(first), Some(second)) = (std::env::args_os().nth(1), std::env::args_os().nth(2)) {
+        if first == bench::AS_BARE {
+            return ended(bench::live_bare(second.as_ref()).map(|()| true));
+        }
+        if first == bench::AS_ATTACKER {
+            return ended(bench::live_attacker(&second.to_string_lossy()).map(|()| true));
+        }
     }
     ended(match Cli::parse().command {
         Command::Demo(args) => demo::run(&args),

@@ -5,6 +5,7 @@ use super::circuits;
 use super::clock::{self, Clocks};
 use super::direct::{self, Direct};
 use super::gossip::{self, Gossip};
+use super::knocks::Knocks;
 use crate::descriptors;
 use libp2p::connection_limits::ConnectionLimits;
 use libp2p::identity::PublicKey;
@@ -14,6 +15,7 @@ use libp2p::swarm::behaviour::toggle::Toggle;
 use libp2p::{connection_limits, identify, memory_connection_limits, ping, relay};
 use protocol::wire::id::NetworkId;
 use std::fmt;
+use std::time::Instant;
 
 /// Connections with one peer: both may have dialled at the same time.
 const PER_PEER: u32 = 2;
@@ -22,11 +24,11 @@ const PER_PEER: u32 = 2;
 /// which ends within the time of a handshake, beside the honest ones.
 const PENDING: u32 = 8_192;
 
-/// Connections that others opened: more members than one hub's mesh holds (400), twice.
-const INCOMING: u32 = 800;
+/// Connections that others opened: every member that a hub's mesh holds ([`gossip::HUB_MESH`]), and researchers beside them.
+const INCOMING: u32 = 2_400;
 
 /// Connections in all; what is above [`INCOMING`] is kept for our own dialling.
-const ALL: u32 = 900;
+const ALL: u32 = 2_500;
 
 /// The share of the machine's memory above which no connection is taken.
 const MEMORY_SHARE: f64 = 0.9;
@@ -71,12 +73,13 @@ impl Role {
     }
 }
 
-/// What a node speaks. The order matters: a stranger is refused by the first field.
+/// What a node speaks. The order matters: a stranger is refused by the first field, and a member gets back what its handshake took once nothing else refuses it.
 #[derive(NetworkBehaviour)]
 pub(super) struct Node {
     pub(super) admission: Admission,
     limits: connection_limits::Behaviour,
     memory: memory_connection_limits::Behaviour,
+    knocks: Knocks,
     pub(super) gossip: Gossip,
     pub(super) direct: Direct,
     /// What a hub forwards; nothing elsewhere.
@@ -111,6 +114,7 @@ impl Node {
             admission: Admission::default(),
             limits: connection_limits::Behaviour::new(limits),
             memory: memory_connection_limits::Behaviour::with_max_percentage(MEMORY_SHARE),
+            knocks: Knocks::new(Instant::now()),
             gossip: gossip::behaviour(network, role == Role::Hub)?,
             direct: direct::behaviour(ProtocolSupport::Full),
             forwarding: forwarding.into(),

@@ -15,7 +15,7 @@ pub(super) const CIRCUITS: usize = 256;
 const CIRCUITS_EACH: usize = 16;
 
 /// Reservations of one hub: every member that it can hold (`behaviour::INCOMING`), and as many that come again before the hub misses them.
-const RESERVATIONS: usize = 1_600;
+const RESERVATIONS: usize = 4_800;
 
 /// How long a reservation lasts unless it is renewed, which happens by itself.
 const RESERVED: Duration = Duration::from_secs(3_600);

@@ -21,6 +21,9 @@ pub const ANSWER_BYTES: usize = 2 * 1024 * 1024;
 /// How long a question and its answer may take together.
 const TIMEOUT: Duration = Duration::from_secs(30);
 
+/// What is read at once, in bytes: Yamux sends no more in one frame.
+const PIECE: usize = 16 * 1024;
+
 /// Direct streams of one connection at once, both directions together; each may hold one message in memory.
 const STREAMS: usize = 32;
 
@@ -82,16 +85,15 @@ where
     T: AsyncRead + Unpin + Send,
     M: DeserializeOwned,
 {
-    let mut bytes = Vec::new();
-    let over = u64::try_from(limit).unwrap_or(u64::MAX).saturating_add(1);
-    io.take(over).read_to_end(&mut bytes).await?;
-    if bytes.is_empty() {
-        return Err(io::ErrorKind::UnexpectedEof.into());
+    let (mut bytes, mut piece) = (Vec::new(), vec![0; PIECE]);
+    loop {
+        match io.read(&mut piece).await? {
+            0 if bytes.is_empty() => return Err(io::ErrorKind::UnexpectedEof.into()),
+            0 => return decode(&bytes),
+            length if bytes.len() + length > limit => return Err(io::ErrorKind::FileTooLarge.into()),
+            length => bytes.extend_from_slice(&piece[..length]),
+        }
     }
-    if bytes.len() > limit {
-        return Err(io::ErrorKind::FileTooLarge.into());
-    }
-    decode(&bytes)
 }
 
 /// Exactly one message. The decoder's own words are dropped: they may quote what was sent.

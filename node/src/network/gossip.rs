@@ -14,6 +14,10 @@ pub const ANNOUNCEMENT_BYTES: usize = 64 * 1024;
 /// What gossipsub adds around an announcement: the topic's name and lengths.
 const FRAME_BYTES: usize = 1024;
 
+/// Members that a hub holds in its mesh at most. Those above it would have to hear of an announcement by gossip's asking, seconds later
+/// or never (`testnet/SCALE.md`).
+pub(super) const HUB_MESH: usize = 2_000;
+
 /// Frames that wait for one slow peer. The default (5,000) could hold 320 MB for each.
 const WAITING_FRAMES: usize = 512;
 
@@ -51,7 +55,7 @@ pub(super) fn behaviour(network: &NetworkId, hub: bool) -> Result<Gossip, String
         .forward_queue_duration(Duration::from_secs(5));
     if hub {
         // With the defaults a hub prunes spokes that have no other way: 60 to 95 % delivered. High must exceed the members.
-        settings.mesh_outbound_min(0).mesh_n_low(100).mesh_n(200).mesh_n_high(400);
+        settings.mesh_outbound_min(0).mesh_n_low(100).mesh_n(200).mesh_n_high(HUB_MESH);
     }
     let settings = settings.build().map_err(|error| error.to_string())?;
     let only = MaxCountSubscriptionFilter {

@@ -9,7 +9,7 @@
 //! | `behaviour` | which protocols a connection speaks, and the limits on connections |
 //! | `gossip` | the settings of gossipsub, each with its reason |
 //! | `direct` | the codec of `/quintes/direct/1` |
-//! | `admission` | the allow-list that follows the roster |
+//! | `admission`, `knocks` | the allow-list that follows the roster; how many handshakes others may begin |
 //! | `asks` | questions on their way, at most a few at once for each peer |
 //! | `announcements` | what nobody has taken yet |
 //! | `tally` | how much each peer may have under way here |
@@ -33,6 +33,7 @@ mod dialling;
 mod direct;
 mod event;
 mod gossip;
+mod knocks;
 mod peer;
 mod proxy;
 mod reservations;

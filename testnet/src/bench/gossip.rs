@@ -47,8 +47,7 @@ pub(super) async fn measure(narrator: Narrator) -> anyhow::Result<Vec<Figure>> {
     for (members, delivered, p50, p99) in
         [(50, "delivered_50", "p50_50", "p99_50"), (200, "delivered_200", "p50_200", "p99_200")]
     {
-        narrator.say(&format!("{members} members behind {HUBS} hubs"));
-        let (share, took) = spread(members).await?;
+        let (share, took) = spread(members, narrator).await?;
         let milliseconds = |percent| took.percentile(percent).as_secs_f64() * 1e3;
         figures.extend([
             Figure::new("gossip", delivered, share, "%", &all, took.len()),
@@ -60,7 +59,7 @@ pub(super) async fn measure(narrator: Narrator) -> anyhow::Result<Vec<Figure>> {
 }
 
 /// The share that arrived, in percent, and how long each took.
-async fn spread(members: usize) -> anyhow::Result<(f64, Samples)> {
+async fn spread(members: usize, narrator: Narrator) -> anyhow::Result<(f64, Samples)> {
     let options = Options { tres: 1, hubs: members, owners_per_tre: 1, researchers: 1, ..Options::default() };
     let federation = Federation::new(7, options);
     let status = federation.status(2, BTreeSet::new(), now()?, DAY);
@@ -87,7 +86,10 @@ async fn spread(members: usize) -> anyhow::Result<(f64, Samples)> {
         tokio::spawn(hear(number, events, roster.clone(), arrivals.clone()));
         networks.push(network);
     }
+    let gathering = narrator.progress("members connect", None);
     gather(&networks).await?;
+    gathering.finish_and_clear();
+    let bar = narrator.progress("announcements", Some(MESSAGES as u64));
     let mut said = BTreeMap::new();
     for number in 0..MESSAGES {
         let task = federation.task("researcher-0", number as u64 + 1, [0]);
@@ -96,8 +98,10 @@ async fn spread(members: usize) -> anyhow::Result<(f64, Samples)> {
         said.insert(StatementId::of(&statement), Instant::now());
         let published = networks[by].announce(statement.to_vec()).await?;
         anyhow::ensure!(matches!(published, Published::To(_)), "nobody heard an announcement: {published:?}");
+        bar.inc(1);
         tokio::time::sleep(APART).await;
     }
+    bar.finish_and_clear();
     let expected = MESSAGES * (members - 1);
     let began = Instant::now();
     while began.elapsed() < PATIENCE && count(&arrivals) < expected {

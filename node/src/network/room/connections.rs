@@ -135,7 +135,10 @@ impl Room {
             NodeEvent::Clock(event) => self.on_clock(event),
             NodeEvent::Circuits(event) => self.on_circuits(event),
             NodeEvent::Forwarding(event) => tracing::debug!(?event, "forwarding"),
-            NodeEvent::Admission(never) | NodeEvent::Limits(never) | NodeEvent::Memory(never) => match never {},
+            NodeEvent::Admission(never)
+            | NodeEvent::Limits(never)
+            | NodeEvent::Memory(never)
+            | NodeEvent::Knocks(never) => match never {},
         }
     }
 

@@ -44,7 +44,10 @@ async fn threat_9_a_thousand_strangers_get_nowhere() {
     });
     let answers: Vec<_> = futures::stream::iter(knocks).buffer_unordered(50).collect().await;
     let refused = answers.iter().filter(|answer| matches!(answer, Err(ConnectError::Refused(_)))).count();
-    assert_eq!(refused, 1_000);
+    // the others were hung up on before the hub had computed anything
+    let unheard = answers.iter().filter(|answer| matches!(answer, Err(ConnectError::Unreachable { .. }))).count();
+    assert_eq!(refused + unheard, 1_000);
+    assert!(refused < 200, "{refused} handshakes with strangers from one address");
     let known = hub.network.peers().await;
     assert_eq!(known.iter().map(|peer| peer.key).collect::<Vec<_>>(), [key(2)]);
     assert!(spoke.network.ask(key(1), blob(1)).await.is_ok());
