@@ -30,7 +30,8 @@ enum Command {
     Analyse(analyse::Args),
     /// Send a large result through a hub that is killed again and again, and count what is sent twice.
     Transfer(transfer::Args),
-    /// Simulate federations, a seed each, with every invariant after every event.
+    /// Simulate federations, a seed each, with every invariant after every event. A thousand members and libp2p's own gossip in virtual time have
+    /// a program of their own: `cargo run --manifest-path testnet/thousand/Cargo.toml`.
     Sim(simulate::SimArgs),
     /// Run a failing seed again, event by event.
     Replay(simulate::ReplayArgs),

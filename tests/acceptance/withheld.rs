@@ -150,6 +150,8 @@ async fn threat_5_two_stories_told_to_two_hubs_are_proved_to_everybody_once_they
         assert_eq!(proved["person"], "researcher-0");
         let named = ["first", "second"].map(|one| proved[one].as_str().unwrap().parse().unwrap());
         assert_eq!(BTreeSet::from(named), ids);
+        let advice = crowd.around(name).await.unwrap().advice;
+        assert!(advice.iter().any(|one| one.contains("researcher-0 has signed") && one.contains("audit forks")));
         // The proof needs nobody's word.
         let file = proved["file"].as_str().unwrap();
         let network = crowd.federation.network.to_string();

@@ -13,6 +13,9 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 /// How long members may take to say what they have.
 const PATIENCE: Duration = Duration::from_secs(10);
 
+/// How many people whose statements contradict each other are told of at a time, the latest first.
+const CONTRADICTIONS: usize = 8;
+
 /// For how long what a chain lacks may be on its way, in seconds, before anybody is told.
 const LATE: u64 = 10;
 
@@ -128,11 +131,16 @@ impl Door {
             let names: BTreeMap<PeerKey, String> =
                 holders.filter_map(|holder| Some((*holder.peer?.as_bytes(), holder.name))).collect();
             let freshness = core.roster().fresh_status(now());
-            (names, freshness.map(|status| status.claims().expires).map_err(|stale| stale.to_string()))
+            let contradictions = core.chains().contradictions().iter().rev().take(CONTRADICTIONS);
+            let told: Vec<String> = contradictions
+                .map(|one| format!("{} (`quintes audit forks` writes the proof into a file)", one.sentence()))
+                .collect();
+            (names, freshness.map(|status| status.claims().expires).map_err(|stale| stale.to_string()), told)
         });
-        let Some((names, freshness)) = known.await else { return stopping() };
+        let Some((names, freshness, contradictions)) = known.await else { return stopping() };
         let name = |key: &PeerKey| names.get(key).cloned().unwrap_or_else(|| hexadecimal(key));
-        let (degraded, advice) = judged(&standing, &peers);
+        let (degraded, mut advice) = judged(&standing, &peers);
+        advice.extend(contradictions);
         let mut neighbours: Vec<Neighbour> = peers
             .iter()
             .map(|peer| Neighbour {

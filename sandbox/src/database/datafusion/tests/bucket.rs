@@ -110,11 +110,11 @@ async fn a_store_is_refused_in_words_that_help() {
     store().put("words/t.csv", &here.path().join("t.csv"));
     let folder = tempfile::tempdir().unwrap();
     let good = at(folder.path(), "words");
-    let said = async |bucket: Bucket, tables: &[&str]| opened(bucket, tables).await.err().expect("refused").to_string();
+    let said = async |bucket: Bucket, tables: &[&str]| opened(bucket, tables).await.expect_err("refused").to_string();
     let tls = format!("https://localhost:{}", store().tls);
     let over_tls = Bucket { endpoint: tls.clone(), ca_file: Some(store().authority.clone()), ..good.clone() };
     assert_eq!(lines(&opened(over_tls, &["t"]).await.unwrap(), "select id from t", &[]).await.unwrap(), ["1"]);
-    let unknown = opened(Bucket { endpoint: tls, ..good.clone() }, &["t"]).await.err().expect("nobody vouches for it");
+    let unknown = opened(Bucket { endpoint: tls, ..good.clone() }, &["t"]).await.expect_err("nobody vouches for it");
     assert!(matches!(unknown, OpenError::Bucket(BucketError::Store(_))), "{unknown}");
     for endpoint in ["http://192.0.2.1:9000", "http://s3.example.org", "http://[2001:db8::1]:80/x"] {
         let plain = said(Bucket { endpoint: endpoint.into(), ..good.clone() }, &["t"]).await;
