@@ -1,8 +1,8 @@
-//! That everything arrives, when it can and not before, and what it costs; and that time is what the clock says.
+//! That everything arrives, when it can and not before, and what it costs.
 
 #![allow(clippy::unwrap_used, reason = "tests stop at the first surprise")]
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use thousand::report::figures;
 use thousand::run::{Shape, run};
 
@@ -10,7 +10,6 @@ const SMALL: Shape = Shape { members: 40, hubs: 3, announcements: 10, delay_ms: 
 
 #[test]
 fn every_announcement_comes_to_every_member_over_two_lines() {
-    let began = Instant::now();
     let outcome = run(&SMALL, |_| {}).unwrap();
     assert_eq!(outcome.took.len(), outcome.expected);
     // to a hub, and from there after its disk; hubs themselves are one line away
@@ -22,7 +21,6 @@ fn every_announcement_comes_to_every_member_over_two_lines() {
     assert!(of("p99") < 250.0, "{figures:?}");
     // a copy from each of three hubs and one back to each of two, in frames that add a third at most
     assert!((1.0..5.0 * 4.0 / 3.0).contains(&of("over_lower_bound")), "{figures:?}");
-    assert!(began.elapsed() < outcome.passed, "virtual time is faster than this machine's");
 }
 
 #[test]
