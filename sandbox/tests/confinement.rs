@@ -112,10 +112,10 @@ async fn threat_24_a_kernel_that_gives_less_is_refused_unless_the_operator_accep
 fn what_it_has(worker: u32) -> Vec<String> {
     let about = |name: &str| std::fs::read(format!("/proc/{worker}/{name}")).unwrap_or_default();
     let mut found = Vec::new();
-    // how it keeps memory is all that it is told
+    // how it keeps memory is all that it is told; the C library puts zeros between the settings while it reads them
     let told = about("environ");
-    let told: Vec<_> = told.split(|byte| *byte == 0).filter(|one| !one.is_empty()).collect();
-    if !told.iter().all(|one| one.starts_with(b"GLIBC_TUNABLES=glibc.malloc.")) {
+    let told = told.split(|byte| *byte == 0).map(|one| one.strip_prefix(b"GLIBC_TUNABLES=").unwrap_or(one));
+    if !told.filter(|one| !one.is_empty()).all(|one| one.starts_with(b"glibc.malloc.")) {
         found.push("an environment".to_owned());
     }
     let words = about("cmdline");

@@ -1,11 +1,12 @@
-//! Ends at the cluster what nobody waits for any more.
+//! What becomes of a query at the cluster: it is ended there when nobody waits for it any more, and believed when it was done once.
 //!
 //! In Flight SQL a query is ended by ending its call. Ballista does not listen to that: its job runs on, with nobody to fetch the rows. So each query carries a
 //! tag in a comment, which is the beginning of its job's name there, and the job of that name is cancelled through the scheduler's REST interface, which
 //! answers at the same port. An executor notices where its plan next waits; a join in which it would not wait is refused before.
 
-use super::wire::Link;
+use super::wire::{BoxError, Link};
 use serde::Deserialize;
+use std::collections::BTreeSet;
 use std::time::Duration;
 use tokio::runtime::Handle;
 use tonic::codegen::http::Method;
@@ -28,7 +29,7 @@ pub(super) enum Ending {
 
 impl Ending {
     /// What the server is.
-    pub(super) async fn of(link: &Link) -> Result<Self, Box<dyn std::error::Error + Send + Sync>> {
+    pub(super) async fn of(link: &Link) -> Result<Self, BoxError> {
         let answer = link.http(Method::GET, "/api/version").await?;
         Ok(match (answer.server.starts_with("ballista/"), answer.is_ok) {
             (false, _) => Self::Call,
@@ -54,19 +55,37 @@ impl Job {
 
     /// The query's text, with what it is found by.
     pub(super) fn tagged(&self, sql: &str) -> String {
-        format!("/* {} */ {sql}", self.tag)
+        format!("{} {sql}", self.beginning())
     }
 
     /// The query came to its end by itself.
     pub(super) fn over(mut self) {
         self.is_over = true;
     }
+
+    /// Whether every part of the query was done once. Ballista 55 does again what was lost with an executor, and then may count both: nothing in
+    /// the rows would tell. What it did again stands twice in the list of the job's tasks.
+    pub(super) async fn was_done_once(&self) -> Result<bool, BoxError> {
+        if self.ending == Ending::Call {
+            return Ok(true);
+        }
+        let id =
+            find(&self.link, &self.beginning(), |_| true).await.ok_or("the query is not among the cluster's jobs")?;
+        let answer = self.link.http(Method::GET, &format!("/api/job/{id}/stages")).await?;
+        let Stages { stages } = serde_json::from_slice(&answer.body)?;
+        Ok(stages.iter().all(Stage::was_done_once))
+    }
+
+    /// What the name of its job begins with.
+    fn beginning(&self) -> String {
+        format!("/* {} */", self.tag)
+    }
 }
 
 impl Drop for Job {
     fn drop(&mut self) {
         if !self.is_over && self.ending == Ending::Ballista {
-            let (link, start) = (self.link.clone(), format!("/* {} */", self.tag));
+            let (link, start) = (self.link.clone(), self.beginning());
             self.runtime.spawn(async move { end(&link, &start).await });
         }
     }
@@ -80,11 +99,41 @@ struct Listed {
     status: String,
 }
 
+impl Listed {
+    fn runs(&self) -> bool {
+        matches!(self.status.as_str(), "Queued" | "Running")
+    }
+}
+
+/// The stages of a job.
+#[derive(Deserialize)]
+struct Stages {
+    stages: Vec<Stage>,
+}
+
+#[derive(Deserialize)]
+struct Stage {
+    tasks: Vec<Option<StageTask>>,
+}
+
+#[derive(Deserialize)]
+struct StageTask {
+    /// Parts of the stage's input.
+    partition_id: Vec<u32>,
+}
+
+impl Stage {
+    fn was_done_once(&self) -> bool {
+        let mut seen = BTreeSet::new();
+        self.tasks.iter().flatten().flat_map(|task| &task.partition_id).all(|part| seen.insert(part))
+    }
+}
+
 /// Cancels the job whose name begins so, until it does not run any more. It may not be listed yet, or may never be.
 async fn end(link: &Link, start: &str) {
     let mut was_seen = false;
     for _ in 0..TRIES {
-        match find(link, start).await {
+        match find(link, start, Listed::runs).await {
             Some(id) => {
                 was_seen = true;
                 // the next round sees whether it did
@@ -100,12 +149,11 @@ async fn end(link: &Link, start: &str) {
     }
 }
 
-/// The job of that name, while it runs or waits. Ids are checked, for they become part of a path.
-async fn find(link: &Link, start: &str) -> Option<String> {
+/// The job whose name begins so, if it is as wanted. Ids are checked, for they become part of a path.
+async fn find(link: &Link, start: &str, is_wanted: impl Fn(&Listed) -> bool) -> Option<String> {
     let answer = link.http(Method::GET, "/api/jobs").await.ok()?;
     let jobs: Vec<Listed> = serde_json::from_slice(&answer.body).ok()?;
-    let runs = |job: &Listed| matches!(job.status.as_str(), "Queued" | "Running");
-    let job = jobs.into_iter().find(|job| job.job_name.starts_with(start) && runs(job))?;
+    let job = jobs.into_iter().find(|job| job.job_name.starts_with(start) && is_wanted(job))?;
     let is_plain = job.job_id.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'));
     is_plain.then_some(job.job_id)
 }

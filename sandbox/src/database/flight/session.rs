@@ -108,8 +108,14 @@ impl Task {
                 return Err(refused(status));
             }
             Ok(Ok(info)) => {
+                let once = tokio::time::timeout_at(self.until, job.was_done_once()).await;
                 job.over();
-                info
+                match once {
+                    Ok(Ok(true)) => info,
+                    Ok(Ok(false)) => return Err(boxed("an executor was lost while it worked on the query: ask again")),
+                    Ok(Err(error)) => return Err(boxed(error)),
+                    Err(_) => return Err(QueryError::Stopped.failed()),
+                }
             }
             Err(_) => return Err(QueryError::Stopped.failed()),
         };

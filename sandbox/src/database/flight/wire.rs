@@ -61,7 +61,7 @@ pub(super) struct Link {
     token: Option<MetadataValue<Ascii>>,
 }
 
-type BoxError = Box<dyn std::error::Error + Send + Sync>;
+pub(super) type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 impl Server {
     pub(super) fn new(options: &Options) -> Result<Self, OpenError> {

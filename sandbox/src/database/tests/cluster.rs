@@ -245,14 +245,14 @@ async fn an_executor_that_dies_in_the_middle_is_a_clean_error_and_the_other_goes
 }
 
 #[tokio::test]
-async fn an_executor_that_dies_while_it_computes_gives_an_error_or_the_whole_answer_within_the_limit() {
+async fn an_executor_that_dies_while_it_computes_makes_no_wrong_answer_and_no_late_one() {
     let folder = tempfile::tempdir().unwrap();
     let at = ballista::start("");
     let database = opened(options(&at, &folder, &many()).await).await;
     let joined = "t a join t b on b.person_id = a.person_id join t c on c.person_id = b.person_id";
     let sql = format!("select count(*) as n from {joined} where a.id <> b.id");
     let statement = admit(&sql, Dialect::DataFusion, database.relations()).unwrap();
-    // a scheduler that missed the death goes on waiting
+    // Ballista may wait for ever then, or do the work again and count both
     let limit = Duration::from_secs(30);
     let session = database.begin(limit).await.unwrap();
     let killed = async {
