@@ -6,7 +6,7 @@ mod notices;
 mod proxy;
 mod text;
 
-pub use dataset::{Bucket, Dataset, Engine, Flight, Postgres, Source, tables_in};
+pub use dataset::{Dataset, Engine, Flight, Postgres, Source, tables_in};
 pub use mailbox::Mailbox;
 pub use notices::{Mail, MailAddress, NotReachable, Notices, Webhook};
 pub use proxy::{Address, ProxySettings};

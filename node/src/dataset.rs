@@ -63,20 +63,8 @@ pub async fn open(dataset: &Dataset) -> Result<Arc<dyn Database>, OpenError> {
             Ok(Arc::new(opened.await.map_err(|_| OpenError::Interrupted)??))
         }
         Source::Bucket(bucket) => {
-            let bucket = bucket.clone();
-            let options = datafusion::Options {
-                bucket: Some(datafusion::Bucket {
-                    endpoint: bucket.endpoint,
-                    region: bucket.region,
-                    bucket: bucket.bucket,
-                    prefix: bucket.prefix,
-                    key_file: bucket.key_file,
-                    ca_file: bucket.ca_file,
-                }),
-                tables,
-                subject,
-                ..datafusion::Options::default()
-            };
+            let options =
+                datafusion::Options { bucket: Some(bucket.clone()), tables, subject, ..datafusion::Options::default() };
             let opened = tokio::task::spawn_blocking(|| DataFusionDatabase::open(options));
             Ok(Arc::new(opened.await.map_err(|_| OpenError::Interrupted)??))
         }

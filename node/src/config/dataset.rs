@@ -1,5 +1,6 @@
 //! `[[dataset]]`: where the data lies, what it is called, and which of its tables tasks may read.
 
+use sandbox::database::datafusion::Bucket;
 use sandbox::database::postgres::MOST_COST;
 use serde::Deserialize;
 use std::fs;
@@ -80,23 +81,6 @@ pub enum Source {
     Postgres(Postgres),
     /// A cluster behind Arrow Flight SQL.
     Flight(Flight),
-}
-
-/// A folder of an S3-compatible object store.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Bucket {
-    /// The store's address, `https://…`.
-    pub endpoint: String,
-    /// The region that requests are signed for.
-    pub region: String,
-    /// The bucket.
-    pub bucket: String,
-    /// The folder in it.
-    pub prefix: String,
-    /// The file that holds the access key, `ID:SECRET`.
-    pub key_file: PathBuf,
-    /// The certificates of authorities that this machine does not know.
-    pub ca_file: Option<PathBuf>,
 }
 
 /// A PostgreSQL server and how to be its client.

@@ -49,7 +49,7 @@ pub enum BucketError {
 }
 
 /// Where the objects lie.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Bucket {
     /// The store's address: `https://…`, or `http://…` on this machine.
     pub endpoint: String,

@@ -73,7 +73,7 @@ impl Job {
             find(&self.link, &self.beginning(), |_| true).await.ok_or("the query is not among the cluster's jobs")?;
         let answer = self.link.http(Method::GET, &format!("/api/job/{id}/stages")).await?;
         let Stages { stages } = serde_json::from_slice(&answer.body)?;
-        Ok(stages.iter().all(Stage::was_done_once))
+        Ok(!stages.is_empty() && stages.iter().all(Stage::was_done_once))
     }
 
     /// What the name of its job begins with.
@@ -113,7 +113,7 @@ struct Stages {
 
 #[derive(Deserialize)]
 struct Stage {
-    tasks: Vec<Option<StageTask>>,
+    tasks: Vec<StageTask>,
 }
 
 #[derive(Deserialize)]
@@ -125,7 +125,7 @@ struct StageTask {
 impl Stage {
     fn was_done_once(&self) -> bool {
         let mut seen = BTreeSet::new();
-        self.tasks.iter().flatten().flat_map(|task| &task.partition_id).all(|part| seen.insert(part))
+        self.tasks.iter().flat_map(|task| &task.partition_id).all(|part| seen.insert(part))
     }
 }
 
@@ -156,4 +156,27 @@ async fn find(link: &Link, start: &str, is_wanted: impl Fn(&Listed) -> bool) -> 
     let job = jobs.into_iter().find(|job| job.job_name.starts_with(start) && is_wanted(job))?;
     let is_plain = job.job_id.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'));
     is_plain.then_some(job.job_id)
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests stop at the first surprise")]
+mod tests {
+    use super::*;
+
+    fn was_done_once(tasks: &str) -> bool {
+        serde_json::from_str::<Stage>(&format!("{{\"tasks\": [{tasks}], \"stage_status\": \"Successful\"}}"))
+            .unwrap()
+            .was_done_once()
+    }
+
+    #[test]
+    fn what_was_done_again_stands_twice() {
+        let first = r#"{"id": 0, "partition_id": [0, 1], "status": "Successful"}"#;
+        assert!(was_done_once(""));
+        assert!(was_done_once(&format!(r#"{first}, {{"id": 1, "partition_id": [2], "status": "Successful"}}"#)));
+        let lost = r#"{"id": 2, "partition_id": [1], "status": {"Failed": {"reason": "ResultLost", "error": ""}}}"#;
+        assert!(!was_done_once(&format!("{first}, {lost}")));
+        assert!(!was_done_once(&format!("{first}, {first}")));
+        assert!(serde_json::from_str::<Stage>(r#"{"tasks": [null]}"#).is_err());
+    }
 }
