@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use thiserror::Error;
 
 /// Slices on their way at once: a cut costs what was under way, at most a megabyte.
-pub const IN_FLIGHT: usize = 8;
+pub const IN_FLIGHT: usize = 4;
 
 /// Why a file did not arrive as a whole. What has arrived is kept.
 #[derive(Debug, Error)]

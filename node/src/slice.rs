@@ -19,6 +19,9 @@ const GROUP: BlockSize = BlockSize::from_chunk_log(4);
 /// Slices begin at multiples of this.
 pub const ALIGNED: u64 = 16 * CHUNK;
 
+/// Room for a slice and the hashes that prove it, in bytes: some of all the way up a terabyte's tree, and those of its own groups.
+const ROOM: usize = (SLICE_BYTES + 4096) as usize;
+
 /// The size of BLAKE3's chunks, in bytes.
 const CHUNK: u64 = 1024;
 
@@ -64,7 +67,7 @@ pub fn hash(data: impl Read, bytes: u64, hashes: &mut Vec<u8>) -> io::Result<Dig
 pub fn encode(data: &File, hashes: &File, file: &Sealed, offset: u64) -> io::Result<Option<Vec<u8>>> {
     let Some(range) = range(file, offset) else { return Ok(None) };
     let between = PreOrderOutboard { root: Hash::from(file.root.0), tree: shape(file), data: hashes };
-    let mut slice = Vec::new();
+    let mut slice = Vec::with_capacity(ROOM);
     encode_ranges_validated(data, &between, &chunks(&range), &mut slice).map_err(|error| match error {
         // What ends too early was changed too.
         EncodeError::Io(error) if error.kind() != io::ErrorKind::UnexpectedEof => error,
@@ -80,7 +83,7 @@ pub fn encode(data: &File, hashes: &File, file: &Sealed, offset: u64) -> io::Res
 pub fn decode(file: &Sealed, offset: u64, slice: &[u8]) -> Result<Vec<u8>, OtherBytes> {
     let range = range(file, offset).ok_or(OtherBytes)?;
     let (mut rest, chunks) = (slice, chunks(&range));
-    let mut bytes = Vec::new();
+    let mut bytes = Vec::with_capacity(usize::try_from(range.end - range.start).unwrap_or(0));
     for item in DecodeResponseIter::new(Hash::from(file.root.0), shape(file), &mut rest, &chunks) {
         match item {
             Ok(BaoContentItem::Leaf(leaf)) => bytes.extend_from_slice(&leaf.data),
@@ -131,7 +134,7 @@ mod tests {
 
     #[test]
     fn threat_18_a_changed_longer_or_truncated_slice_is_never_taken() {
-        let (_, stored, hashes, sealed) = file(300_000);
+        let (_, stored, hashes, sealed) = file(600_000);
         let offset = SLICE_BYTES;
         let slice = encode(&stored, &hashes, &sealed, offset).unwrap().unwrap();
         assert!(decode(&sealed, offset, &slice).is_ok());
@@ -147,17 +150,17 @@ mod tests {
         let last = 2 * SLICE_BYTES;
         let slice = encode(&stored, &hashes, &sealed, last).unwrap().unwrap();
         assert!(decode(&sealed, last, &slice).is_ok());
-        for bytes in [0, 299_999, 300_001, 1 << 20, 1 << 50] {
+        for bytes in [0, 599_999, 600_001, 1 << 20, 1 << 50] {
             assert!(decode(&Sealed { bytes, ..sealed }, last, &slice).is_err(), "another size");
         }
     }
 
     #[test]
     fn what_the_disk_has_changed_is_not_sent() {
-        let (_, mut stored, hashes, sealed) = file(300_000);
+        let (_, mut stored, hashes, sealed) = file(600_000);
         stored.write_all(b"!").unwrap();
         use std::os::unix::fs::FileExt as _;
-        stored.write_all_at(b"changed", 140_000).unwrap();
+        stored.write_all_at(b"changed", 300_000).unwrap();
         assert!(encode(&stored, &hashes, &sealed, 0).is_ok());
         let refused = encode(&stored, &hashes, &sealed, SLICE_BYTES).unwrap_err();
         assert_eq!(refused.kind(), io::ErrorKind::InvalidData);

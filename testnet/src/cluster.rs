@@ -42,6 +42,8 @@ pub struct Cluster {
     pub runner: Runner,
     /// Where the hub is dialled.
     pub hub: String,
+    /// The hubs that [`Cluster::another_hub`] made, with the addresses at which they are dialled.
+    pub other_hubs: Vec<(String, String)>,
     /// Where a node runs when it does not run as the verbs do: in a network of its own, say.
     pub places: BTreeMap<String, Program>,
     /// How much the nodes log.
@@ -92,7 +94,7 @@ impl Cluster {
         narrator.heading("a federation: keys, root, enrolment, grants, a project, a fresh status");
         let hub = ceremony::found(&layout, &runner).await?;
         let (places, nodes) = (BTreeMap::new(), BTreeMap::new());
-        Ok(Self { layout, runner, hub, places, log_level: "info", nodes, folder: folder_kept })
+        Ok(Self { layout, runner, hub, other_hubs: Vec::new(), places, log_level: "info", nodes, folder: folder_kept })
     }
 
     /// A federation that was founded in this folder before; its status is made fresh.
@@ -109,7 +111,7 @@ impl Cluster {
         let runner = Runner { program, folder: root, narrator };
         runner.must(&["network", "status", "--key", &format!("people/{ROOT}"), "--yes"], Show::Command).await?;
         let (places, nodes) = (BTreeMap::new(), BTreeMap::new());
-        Ok(Self { layout, runner, hub, places, log_level: "info", nodes, folder: Folder::Kept })
+        Ok(Self { layout, runner, hub, other_hubs: Vec::new(), places, log_level: "info", nodes, folder: Folder::Kept })
     }
 
     /// Lets a temporary folder stay.
@@ -119,9 +121,27 @@ impl Cluster {
         }
     }
 
-    /// The names of all nodes, the hub first.
-    pub fn names() -> impl Iterator<Item = &'static str> {
-        std::iter::once(HUB).chain(TRES.into_iter().map(|(tre, ..)| tre))
+    /// Founds one more hub, which another member runs: it dials the ones before, and every TRE dials it too. For nodes that do not run yet.
+    ///
+    /// # Errors
+    /// With the verb that failed and what it said.
+    pub async fn another_hub(&mut self, name: &str, organisation: &str) -> anyhow::Result<()> {
+        let before: Vec<&str> = self.hubs().map(|(_, address)| address).collect();
+        let address = ceremony::another_hub(&self.layout, &self.runner, name, organisation, &before).await?;
+        self.other_hubs.push((name.to_owned(), address));
+        Ok(())
+    }
+
+    /// Every hub's name, and where it is dialled.
+    pub fn hubs(&self) -> impl Iterator<Item = (&str, &str)> {
+        let others = self.other_hubs.iter().map(|(name, address)| (name.as_str(), address.as_str()));
+        std::iter::once((HUB, self.hub.as_str())).chain(others)
+    }
+
+    /// The names of all nodes, the hubs first.
+    #[must_use]
+    pub fn names(&self) -> Vec<String> {
+        self.hubs().map(|(name, _)| name).chain(TRES.map(|(tre, ..)| tre)).map(ToOwned::to_owned).collect()
     }
 
     /// Starts every node and waits until each is connected and trusts the federation.
@@ -130,11 +150,11 @@ impl Cluster {
     /// When a node ends or is not ready in time; the sentence names its log.
     pub async fn start(&mut self) -> anyhow::Result<()> {
         let waiting = self.runner.narrator.progress("waiting for the nodes", None);
-        for name in Self::names() {
-            self.start_node(name)?;
+        for name in self.names() {
+            self.start_node(&name)?;
         }
-        for name in Self::names() {
-            self.wait_ready(name).await?;
+        for name in self.names() {
+            self.wait_ready(&name).await?;
         }
         waiting.finish_and_clear();
         Ok(())

@@ -105,7 +105,7 @@ async fn show(args: &Args, narrator: Narrator) -> anyhow::Result<Shown> {
     }
     cluster.runner.must(&["network", "show"], Show::Lines(18)).await?;
     narrator.heading("four nodes start: a hub, and three TREs that dial it");
-    for name in Cluster::names() {
+    for name in cluster.names() {
         let config = format!("nodes/{name}/node.toml");
         cluster.runner.must(&["node", "check", "--config", &config], Show::Lines(1)).await?;
         narrator.command(&line(&["node", "run", "--config", &config]), "", Show::Command);

@@ -1,9 +1,11 @@
 //! The hospital's network as it is: every TRE behind a firewall that drops whatever comes in, one of them behind a proxy too, the researcher elsewhere.
 //!
-//! Real processes in network namespaces. The question goes to one TRE through the hub's circuit and by gossip to the others; each answer comes back
-//! through a circuit. At the end the firewalls' counters and the kernel's sockets say that nothing but outbound connections was used.
+//! Real processes in network namespaces, and three hubs that different members run. The question goes to one TRE through a hub's circuit and by
+//! gossip to the others; each answer comes back through a circuit. The firewalls' counters and the kernel's sockets say that nothing but outbound
+//! connections was used. Then the weather turns bad: the street is cut in two and mended, and loses every fifth packet.
 
 mod street;
+mod weather;
 
 use crate::cluster::{Cluster, Plan, Program, RESEARCHER, ROOT, Runner, TRES, owner_of, until};
 use crate::narrate::{Narrator, Show, Voice};
@@ -19,6 +21,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 use street::{House, Out, Street, address};
+use weather::Weather;
 
 /// How long anything may take on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -26,7 +29,9 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// Where the proxy listens.
 const PROXY_PORT: u16 = 3128;
 
-const HUB: House = House { name: "hub", number: 1 };
+/// The hubs: the federation's own, and those of two other members.
+const HUBS: [House; 3] =
+    [House { name: "hub", number: 1 }, House { name: "hub-b", number: 4 }, House { name: "hub-c", number: 5 }];
 const RESEARCH: House = House { name: "research", number: 2 };
 const PROXY: House = House { name: "proxy", number: 3 };
 const HOSPITALS: [House; 3] =
@@ -44,6 +49,8 @@ pub struct Args {
     /// The seed of the data.
     #[arg(long, default_value_t = 7)]
     seed: u64,
+    #[command(flatten)]
+    weather: Weather,
 }
 
 /// Runs it.
@@ -52,17 +59,22 @@ pub struct Args {
 /// Without root or what it needs, and when anything is not as it should be.
 pub fn run(args: &Args) -> anyhow::Result<bool> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    runtime.block_on(shown(Plan { persons: args.persons, seed: args.seed })).map(|()| true)
+    let plan = Plan { persons: args.persons, seed: args.seed };
+    runtime.block_on(shown(plan, &args.weather)).map(|()| true)
 }
 
-async fn shown(plan: Plan) -> anyhow::Result<()> {
+async fn shown(plan: Plan, weather: &Weather) -> anyhow::Result<()> {
     let narrator = Narrator::new(Voice::Stdout);
     let program = Program::this()?;
-    let houses: Vec<House> = [HUB, RESEARCH, PROXY].into_iter().chain(HOSPITALS).collect();
+    let houses: Vec<House> = HUBS.into_iter().chain([RESEARCH, PROXY]).chain(HOSPITALS).collect();
     let street = Street::build(&houses).context("network namespaces need root and iproute2")?;
     let mut cluster = Cluster::found(program.clone(), None, plan, narrator).await?;
+    narrator.heading("two more hubs, of other members");
+    for (hub, organisation) in HUBS[1..].iter().zip(["University D", "National Library"]) {
+        cluster.another_hub(hub.name, organisation).await?;
+    }
     narrator.heading(
-        "a street of network namespaces: the hub, a researcher, a proxy, and three hospitals that let nothing in",
+        "a street of network namespaces: three hubs, a researcher, a proxy, and three hospitals that let nothing in",
     );
     move_in(&mut cluster, &street, &program)?;
     for (index, hospital) in HOSPITALS.into_iter().enumerate() {
@@ -74,44 +86,51 @@ async fn shown(plan: Plan) -> anyhow::Result<()> {
     for (tre, ..) in TRES {
         wait_placed(&mut cluster, tre).await?;
     }
-    narrator.say("the hub and the TREs run; each TRE has a place at the hub");
+    narrator.say("the hubs and the TREs run; each TRE has a place at each hub");
 
     let outside = Runner { program: program.within(&street.space(RESEARCH)), ..cluster.runner.clone() };
     knock(&street, &outside).await?;
     let (first, ..) = TRES[0];
     let (last, ..) = TRES[PROXIED];
-    ask_and_fetch(&cluster, &outside, &way(&cluster, first).await?, &way(&cluster, last).await?).await?;
+    let [own, other, _] = HUBS;
+    ask_and_fetch(&cluster, &outside, &way(&cluster, first, own).await?, &way(&cluster, last, own).await?).await?;
 
-    narrator.heading("the hub is killed and started again: the places are made again, nobody is told");
-    cluster.kill_node(crate::cluster::HUB).await?;
+    narrator.heading("the first hub is killed: the others do its work at once");
+    cluster.kill_node(own.name).await?;
+    ask_and_fetch(&cluster, &outside, &way(&cluster, last, other).await?, &way(&cluster, first, other).await?).await?;
+    cluster.start_node(own.name)?;
     for (tre, ..) in TRES {
-        cluster.wait_for(tre, |health| health.peers.is_empty()).await?;
-    }
-    cluster.start_node(crate::cluster::HUB)?;
-    for (tre, ..) in TRES {
-        cluster.wait_for(tre, |health| !health.peers.is_empty()).await?;
         wait_placed(&mut cluster, tre).await?;
     }
-    ask_and_fetch(&cluster, &outside, &way(&cluster, last).await?, &way(&cluster, first).await?).await?;
+    narrator.say("it was started again: the places at it are made again, nobody is told");
 
     narrator.heading("what the firewalls and the kernel say");
     for (index, hospital) in HOSPITALS.into_iter().enumerate() {
         let seen = inspect(&cluster, &street, hospital, index == PROXIED)?;
         narrator.say(&seen);
     }
+    weather.turn(&cluster, &street).await?;
     narrator.heading("a TRE is removed: a root person revokes its key, and the hub hears of it");
     remove(&cluster, &outside, TRES[2].0).await?;
     cluster.stop().await
 }
 
-/// Gives every node its house: the addresses of the hub, the programs in their namespaces, and the proxy in one configuration.
+/// Gives every node its house: the addresses of the hubs, the programs in their namespaces, and the proxy in one configuration.
 fn move_in(cluster: &mut Cluster, street: &Street, program: &Program) -> anyhow::Result<()> {
-    let moved = |text: String| text.replace("/ip4/127.0.0.1/", &format!("/ip4/{}/", address(HUB)));
-    cluster.hub = moved(std::mem::take(&mut cluster.hub));
-    for (index, house) in [HUB].into_iter().chain(HOSPITALS).enumerate() {
+    let mut moves = Vec::new();
+    for ((_, dialled), house) in cluster.hubs().zip(HUBS) {
+        let (listens, _) = dialled.split_once("/p2p/").context("an address says whom")?;
+        moves.push((listens.to_owned(), listens.replace("127.0.0.1", &address(house))));
+    }
+    let moved = |text: &str| moves.iter().fold(text.to_owned(), |text, (from, to)| text.replace(from, to));
+    cluster.hub = moved(&cluster.hub);
+    for (_, dialled) in &mut cluster.other_hubs {
+        *dialled = moved(dialled);
+    }
+    for house in HUBS.into_iter().chain(HOSPITALS) {
         let path = cluster.layout.node(house.name).join("node.toml");
-        let mut text = moved(fs::read_to_string(&path)?);
-        if index == PROXIED + 1 {
+        let mut text = moved(&fs::read_to_string(&path)?);
+        if house == HOSPITALS[PROXIED] {
             let proxy = format!("http://{}:{PROXY_PORT}", address(PROXY));
             text.push_str(&format!("\n[proxy]\naddress = \"{proxy}\"\ncredentials_file = \"proxy.password\"\n"));
             keys::at_rest::place_new(
@@ -158,15 +177,18 @@ impl Drop for Proxy {
     }
 }
 
-/// Waits until others reach a TRE through the hub.
+/// Waits until others reach a TRE through every hub.
 async fn wait_placed(cluster: &mut Cluster, tre: &str) -> anyhow::Result<()> {
-    cluster.wait_for(tre, |health| health.addresses.iter().any(|address| address.contains("/p2p-circuit/"))).await
+    let circuit = |address: &&String| address.contains("/p2p-circuit/");
+    cluster.wait_for(tre, |health| health.addresses.iter().filter(circuit).count() == HUBS.len()).await
 }
 
-/// Where others reach a TRE.
-async fn way(cluster: &Cluster, tre: &str) -> anyhow::Result<String> {
+/// Where others reach a TRE through this hub.
+async fn way(cluster: &Cluster, tre: &str, hub: House) -> anyhow::Result<String> {
+    let at = format!("/ip4/{}/", address(hub));
     let addresses = cluster.watch(tre).health().await?.addresses;
-    addresses.into_iter().find(|address| address.contains("/p2p-circuit/")).context("a place was there a moment ago")
+    let way = addresses.into_iter().find(|address| address.starts_with(&at) && address.contains("/p2p-circuit/"));
+    way.with_context(|| format!("{tre} had a place at {} a moment ago", hub.name))
 }
 
 /// Knocks at a hospital from the street: the firewall takes no notice, and counts.
@@ -193,36 +215,30 @@ fn some_peer(outside: &Runner) -> anyhow::Result<String> {
     Ok(hub.rsplit('/').next().unwrap_or_default().to_owned())
 }
 
+/// Asks every TRE how many persons it has, by whom this address reaches.
+async fn count_persons(from: &Runner, asked: &str, show: Show) -> anyhow::Result<TaskId> {
+    let key = format!("people/{RESEARCHER}");
+    let what = ["--component", "statistics", "--param", "table=person", "--param", "analysis=count", "--all-tres"];
+    let whom = ["--project", crate::cluster::PROJECT, "--key", &key, "--node", asked, "--yes", "--anyway"];
+    let said = from.must(&[["submit"].as_slice(), &what, &whom].concat(), show).await?;
+    said.stdout.trim().parse().ok().context("`quintes submit` says the task's id")
+}
+
+/// The TRE's data owner approves all outputs of a task.
+async fn approve(cluster: &Cluster, task: &TaskId, tre: &str, show: Show) -> anyhow::Result<()> {
+    let (id, owner, node) = (task.to_string(), format!("people/{}", owner_of(tre)), format!("nodes/{tre}"));
+    let approve = ["review", "approve", &id, "--reason", "counts above ten", "--key", &owner, "--node", &node, "--yes"];
+    cluster.runner.must(&approve, show).await.map(|_| ())
+}
+
 /// Asks every TRE through the circuit to one of them, lets the owners approve, and fetches through the circuit to another.
 async fn ask_and_fetch(cluster: &Cluster, outside: &Runner, asked: &str, fetched: &str) -> anyhow::Result<()> {
     let key = format!("people/{RESEARCHER}");
-    let submit = [
-        "submit",
-        "--component",
-        "statistics",
-        "--project",
-        crate::cluster::PROJECT,
-        "--all-tres",
-        "--param",
-        "table=person",
-        "--param",
-        "analysis=count",
-        "--key",
-        &key,
-        "--node",
-        asked,
-        "--yes",
-        "--anyway",
-    ];
-    let said = outside.must(&submit, Show::Lines(1)).await?;
-    let id = said.stdout.trim().to_owned();
-    let task: TaskId = id.parse().ok().context("`quintes submit` says the task's id")?;
+    let task = count_persons(outside, asked, Show::Lines(1)).await?;
+    let id = task.to_string();
     for (tre, ..) in TRES {
         cluster.watch(tre).until_phase(&task, Phase::Held, PATIENCE).await?;
-        let (owner, node) = (format!("people/{}", owner_of(tre)), format!("nodes/{tre}"));
-        let approve =
-            ["review", "approve", &id, "--reason", "counts above ten", "--key", &owner, "--node", &node, "--yes"];
-        cluster.runner.must(&approve, Show::Command).await?;
+        approve(cluster, &task, tre, Show::Command).await?;
     }
     let out = format!("results-{}", task.short());
     let fetch = ["fetch", &id, "--out", &out, "--wait", "--timeout", "60", "--key", &key, "--node", fetched];
@@ -238,7 +254,7 @@ async fn remove(cluster: &Cluster, outside: &Runner, tre: &str) -> anyhow::Resul
         || -> anyhow::Result<BTreeSet<PathBuf>> { fs::read_dir(&folder)?.map(|entry| Ok(entry?.path())).collect() };
     let record = statements::read(&folder.join(format!("key-{tre}-by-{tre}.quintes")))?;
     let id = StatementId::of(record.first().context("a key record is a statement")?).to_string();
-    let (before, way) = (files()?, way(cluster, tre).await?);
+    let (before, way) = (files()?, way(cluster, tre, HUBS[0]).await?);
     let root = format!("people/{ROOT}");
     let revoke = ["network", "revoke", &id, "--reason", "the hospital leaves", "--key", &root, "--yes"];
     cluster.runner.must(&revoke, Show::Command).await?;
@@ -271,16 +287,19 @@ async fn remove(cluster: &Cluster, outside: &Runner, tre: &str) -> anyhow::Resul
 fn inspect(cluster: &Cluster, street: &Street, hospital: House, proxied: bool) -> anyhow::Result<String> {
     let pid = cluster.node(hospital.name).context("the TRE runs")?.pid();
     let sockets = Street::sockets(pid)?;
-    let hub = cluster.hub.parse().ok().as_ref().and_then(Place::of).context("the hub has an address")?;
-    let allowed = if proxied { format!("{}:{PROXY_PORT}", address(PROXY)) } else { hub.to_string() };
+    let place = |(_, hub): (&str, &str)| hub.parse().ok().as_ref().and_then(Place::of).map(|place| place.to_string());
+    let hubs: Option<BTreeSet<String>> = cluster.hubs().map(place).collect();
+    let hubs = hubs.context("every hub has an address")?;
+    let allowed = if proxied { BTreeSet::from([format!("{}:{PROXY_PORT}", address(PROXY))]) } else { hubs };
     ensure!(sockets.listening.is_empty(), "{} listens: {:?}", hospital.name, sockets.listening);
-    if sockets.far.is_empty() || sockets.far.iter().any(|far| *far != allowed) {
-        bail!("{} is connected to {:?}, and only {allowed} is allowed", hospital.name, sockets.far);
+    if sockets.far.is_empty() || sockets.far.iter().any(|far| !allowed.contains(far)) {
+        bail!("{} is connected to {:?}, and only {allowed:?} are allowed", hospital.name, sockets.far);
     }
     let (dropped, refused) = street.dropped(hospital)?;
     Ok(format!(
-        "{}: nobody listens; {} connection(s), all to {allowed}; {dropped} packets dropped on their way in, {refused} on their way out",
+        "{}: nobody listens; {} connections, all to {}; {dropped} packets dropped on their way in, {refused} on their way out",
         hospital.name,
-        sockets.far.len()
+        sockets.far.len(),
+        if proxied { "the proxy" } else { "the hubs" },
     ))
 }

@@ -3,7 +3,7 @@
 use crate::federation::Federation;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
-use testnet::cluster::{HUB, ROOT, free_port};
+use testnet::cluster::HUB;
 use testnet::narrate::Show;
 use testnet::proxy::{Line, Proxy};
 
@@ -13,28 +13,10 @@ const ALARM: Duration = Duration::from_secs(75);
 #[tokio::test(flavor = "multi_thread")]
 async fn threat_10_a_node_with_one_hub_left_of_three_is_degraded_within_a_minute() {
     let mut federation = Federation::founded(20).await;
-    let key = format!("people/{ROOT}");
-    let mut hubs = vec![federation.cluster.hub.clone()];
     for name in ["hub-2", "hub-3"] {
-        let (folder, listen) = (format!("nodes/{name}"), format!("/ip4/127.0.0.1/tcp/{}", free_port().unwrap()));
-        let args = [
-            "node",
-            "init",
-            &folder,
-            "--name",
-            name,
-            "--kind",
-            "hub",
-            "--organisation",
-            "Elsewhere",
-            "--listen",
-            &listen,
-        ];
-        let made = federation.must(&[args.as_slice(), &["--json"]].concat()).await.json().unwrap();
-        let request = format!("{folder}/{name}.request");
-        federation.must(&["network", "enrol", &request, "--key", &key, "--yes"]).await;
-        hubs.push(format!("{listen}/p2p/{}", made["peer"].as_str().unwrap()));
+        federation.cluster.another_hub(name, "Elsewhere").await.unwrap();
     }
+    let hubs: Vec<String> = federation.cluster.hubs().map(|(_, address)| address.to_owned()).collect();
     let (mut lines, mut dialled) = (Vec::new(), Vec::new());
     for hub in &hubs {
         let parts: Vec<&str> = hub.split('/').collect();
@@ -45,9 +27,9 @@ async fn threat_10_a_node_with_one_hub_left_of_three_is_degraded_within_a_minute
     }
     let config = federation.cluster.layout.node("tre-a").join("node.toml");
     let text = std::fs::read_to_string(&config).unwrap();
-    let (one, three) = (format!("\"{}\"", hubs[0]), format!("\"{}\"", dialled.join("\", \"")));
-    assert!(text.contains(&one));
-    std::fs::write(&config, text.replace(&one, &three)).unwrap();
+    let through = hubs.iter().zip(&dialled).fold(text, |text, (hub, line)| text.replace(hub, line));
+    assert!(dialled.iter().all(|line| through.contains(line)));
+    std::fs::write(&config, through).unwrap();
     for name in [HUB, "hub-2", "hub-3", "tre-a"] {
         federation.cluster.start_node(name).unwrap();
     }

@@ -14,7 +14,7 @@ use protocol::wire::message::{Request, Response};
 use std::collections::BTreeSet;
 use std::fs;
 use std::time::Duration;
-use testnet::cluster::{Cluster, DATASET, HUB, PROJECT, RESEARCHER, TRES, Watch, until};
+use testnet::cluster::{DATASET, HUB, PROJECT, RESEARCHER, TRES, Watch, until};
 
 /// A lifetime that ends while another task runs, in seconds.
 const LITTLE: u64 = 4;
@@ -53,11 +53,11 @@ async fn awkward() -> Federation {
             fs::rename(&path, federation.cluster.layout.folder().join("status.later")).unwrap();
         }
     }
-    for name in Cluster::names() {
-        federation.cluster.start_node(name).unwrap();
+    for name in federation.cluster.names() {
+        federation.cluster.start_node(&name).unwrap();
     }
-    for name in Cluster::names() {
-        federation.cluster.wait_for(name, |health| !health.peers.is_empty()).await.unwrap();
+    for name in federation.cluster.names() {
+        federation.cluster.wait_for(&name, |health| !health.peers.is_empty()).await.unwrap();
     }
     federation
 }
@@ -70,10 +70,10 @@ async fn each_reason_is_reached() {
     let folder = federation.cluster.layout.folder().to_owned();
     fs::rename(folder.join("status.later"), folder.join("federation/status-1.quintes")).unwrap();
     federation.open_project().await;
-    for name in Cluster::names() {
+    for name in federation.cluster.names() {
         federation
             .cluster
-            .wait_for(name, |health| health.freshness.is_ok() && health.roster.projects == 2)
+            .wait_for(&name, |health| health.freshness.is_ok() && health.roster.projects == 2)
             .await
             .unwrap();
     }

@@ -5,7 +5,7 @@ use super::asks::{self, Answer, AskError, Asks};
 use super::behaviour::{Caller, CallerEvent};
 use super::circuits;
 use super::peer::{self, PeerKey};
-use super::proxy::Proxy;
+use super::proxy::{Proxy, ProxyError};
 use super::transport::{swarm_settings, transport};
 use futures::StreamExt as _;
 use libp2p::swarm::dial_opts::DialOpts;
@@ -13,6 +13,8 @@ use libp2p::swarm::{DialError, SwarmEvent};
 use libp2p::{Multiaddr, PeerId, Swarm, identify, request_response};
 use protocol::wire::message::{Request, Response};
 use std::collections::BTreeSet;
+use std::error::Error;
+use std::io;
 use std::time::Duration;
 use thiserror::Error;
 use tokio::sync::{mpsc, oneshot};
@@ -20,6 +22,14 @@ use zeroize::Zeroizing;
 
 /// How long dialling may take, until the node has said who it is.
 const CONNECTING: Duration = Duration::from_secs(20);
+
+/// How a connection looks that the other end has closed.
+const CLOSED: [io::ErrorKind; 4] = [
+    io::ErrorKind::UnexpectedEof,
+    io::ErrorKind::ConnectionReset,
+    io::ErrorKind::ConnectionAborted,
+    io::ErrorKind::BrokenPipe,
+];
 
 /// Questions that wait for the connection's task; few, because a question may be a megabyte.
 const COMMANDS: usize = 16;
@@ -33,6 +43,17 @@ pub enum ConnectError {
     /// Nothing answers there.
     #[error("no node answers at `{address}`: check the address, and that the node runs")]
     Unreachable {
+        /// The address that was dialled.
+        address: Multiaddr,
+        /// What libp2p says.
+        #[source]
+        cause: Box<DialError>,
+    },
+    /// Something takes the connection, and ends it before it says who it is.
+    #[error(
+        "`{address}` hangs up before it says who it is: a hub takes few handshakes at once from an address that it does not know, so try again in half a minute; if it stays so, check the port"
+    )]
+    HungUp {
         /// The address that was dialled.
         address: Multiaddr,
         /// What libp2p says.
@@ -125,6 +146,23 @@ impl Client {
     }
 }
 
+/// Whether there was a connection and the other end closed it. What a proxy does is told in the proxy's own words.
+fn hung_up(error: &DialError) -> bool {
+    let DialError::Transport(tried) = error else { return false };
+    tried.iter().any(|(_, failed)| {
+        let mut closed = false;
+        let mut next: Option<&(dyn Error + 'static)> = Some(failed);
+        while let Some(error) = next {
+            if error.is::<ProxyError>() {
+                return false;
+            }
+            closed |= error.downcast_ref::<io::Error>().is_some_and(|error| CLOSED.contains(&error.kind()));
+            next = error.source();
+        }
+        closed
+    })
+}
+
 /// Dials, and waits until the node has said who it is: a refused dialler believes for a moment that it is connected.
 async fn admitted(
     swarm: &mut Swarm<Caller>,
@@ -134,6 +172,7 @@ async fn admitted(
 ) -> Result<(), ConnectError> {
     let failed = |cause: DialError| match cause {
         DialError::WrongPeerId { .. } => ConnectError::WrongNode(address.clone()),
+        cause if hung_up(&cause) => ConnectError::HungUp { address: address.clone(), cause: Box::new(cause) },
         cause => ConnectError::Unreachable { address: address.clone(), cause: Box::new(cause) },
     };
     let call = DialOpts::peer_id(node).addresses(vec![address.clone()]).build();

@@ -21,9 +21,6 @@ pub const ANSWER_BYTES: usize = 2 * 1024 * 1024;
 /// How long a question and its answer may take together.
 const TIMEOUT: Duration = Duration::from_secs(30);
 
-/// What is read at once, in bytes: Yamux sends no more in one frame.
-const PIECE: usize = 16 * 1024;
-
 /// Direct streams of one connection at once, both directions together; each may hold one message in memory.
 const STREAMS: usize = 32;
 
@@ -85,14 +82,13 @@ where
     T: AsyncRead + Unpin + Send,
     M: DeserializeOwned,
 {
-    let (mut bytes, mut piece) = (Vec::new(), vec![0; PIECE]);
-    loop {
-        match io.read(&mut piece).await? {
-            0 if bytes.is_empty() => return Err(io::ErrorKind::UnexpectedEof.into()),
-            0 => return decode(&bytes),
-            length if bytes.len() + length > limit => return Err(io::ErrorKind::FileTooLarge.into()),
-            length => bytes.extend_from_slice(&piece[..length]),
-        }
+    let mut bytes = Vec::new();
+    // One more than may be, so that too much is told from just enough.
+    let enough = u64::try_from(limit).unwrap_or(u64::MAX).saturating_add(1);
+    match io.take(enough).read_to_end(&mut bytes).await? {
+        0 => Err(io::ErrorKind::UnexpectedEof.into()),
+        length if length > limit => Err(io::ErrorKind::FileTooLarge.into()),
+        _ => decode(&bytes),
     }
 }
 

@@ -10,8 +10,8 @@ use serde::{Deserialize, Serialize};
 /// The largest part of a blob in one answer, in bytes: a request-response message stays small enough to interleave.
 pub const PART_BYTES: usize = 1024 * 1024;
 
-/// The bytes of a released file that one answer holds, but for the last ones: eight on their way are a megabyte, all that a cut can cost.
-pub const SLICE_BYTES: u64 = 128 * 1024;
+/// The bytes of a released file that one answer holds, but for the last ones: four on their way are a megabyte, all that a cut can cost.
+pub const SLICE_BYTES: u64 = 256 * 1024;
 
 /// The most statement ids in one message; a longer inventory is asked for in pages.
 pub const IDS_PER_MESSAGE: usize = 8_192;

@@ -4,7 +4,7 @@ use super::layout::{DATASET, FEDERATION, HUB, Layout, PROJECT, RESEARCHER, ROOT,
 use super::program::Runner;
 use crate::fixture::omop::{self, Format};
 use crate::narrate::Show;
-use anyhow::{Context as _, anyhow};
+use anyhow::{Context as _, anyhow, ensure};
 use node::catalogue;
 use std::fs;
 use std::net::TcpListener;
@@ -128,15 +128,45 @@ pub(super) async fn found(layout: &Layout, runner: &Runner) -> anyhow::Result<St
     Ok(address)
 }
 
+/// Makes the folder of one more hub, enrols it, and adds it to whom each TRE dials; the address at which others dial it.
+///
+/// # Errors
+/// With the verb that failed and what it said.
+pub(super) async fn another_hub(
+    layout: &Layout,
+    runner: &Runner,
+    name: &str,
+    organisation: &str,
+    before: &[&str],
+) -> anyhow::Result<String> {
+    let address = hub(runner, name, organisation, before).await?;
+    let (request, key) = (format!("nodes/{name}/{name}.request"), format!("people/{ROOT}"));
+    runner.must(&["network", "enrol", &request, "--key", &key, "--yes"], Show::Command).await?;
+    let last = format!("\"{}\"", before.last().context("there is a first hub")?);
+    for (tre, ..) in TRES {
+        let path = layout.node(tre).join("node.toml");
+        let text = fs::read_to_string(&path)?;
+        ensure!(text.contains(&last), "{tre} does not dial {last}");
+        fs::write(&path, text.replace(&last, &format!("{last}, \"{address}\"")))?;
+    }
+    Ok(address)
+}
+
+/// Makes the folder of a hub that dials these others; the address at which others dial it.
+async fn hub(runner: &Runner, name: &str, organisation: &str, dialled: &[&str]) -> anyhow::Result<String> {
+    let (folder, listen) = (format!("nodes/{name}"), format!("/ip4/127.0.0.1/tcp/{}", free_port()?));
+    let mut init = vec!["node", "init", &folder, "--name", name, "--kind", "hub"];
+    init.extend(["--organisation", organisation, "--listen", &listen]);
+    dialled.iter().for_each(|address| init.extend(["--dial", address]));
+    let made = runner.must(&[init.as_slice(), &["--json"]].concat(), Show::Nothing).await?.json()?;
+    runner.narrator.command(&super::program::line(&init), "", Show::Command);
+    let peer = made["peer"].as_str().ok_or_else(|| anyhow!("`quintes node init` did not say the hub's peer id"))?;
+    Ok(format!("{listen}/p2p/{peer}"))
+}
+
 /// Makes the folders of the hub and of every TRE, which dial the hub alone.
 async fn nodes(layout: &Layout, runner: &Runner) -> anyhow::Result<String> {
-    let listen = format!("/ip4/127.0.0.1/tcp/{}", free_port()?);
-    let hub =
-        ["node", "init", "nodes/hub", "--name", HUB, "--kind", "hub", "--organisation", OFFICE, "--listen", &listen];
-    let made = runner.must(&[hub.as_slice(), &["--json"]].concat(), Show::Nothing).await?.json()?;
-    runner.narrator.command(&super::program::line(&hub), "", Show::Command);
-    let peer = made["peer"].as_str().ok_or_else(|| anyhow!("`quintes node init` did not say the hub's peer id"))?;
-    let address = format!("{listen}/p2p/{peer}");
+    let address = hub(runner, HUB, OFFICE, &[]).await?;
     for (tre, owner, organisation) in TRES {
         let (folder, data) = (format!("nodes/{tre}"), format!("data/{tre}"));
         let init = [

@@ -23,6 +23,17 @@ pub(super) enum Out {
     Only(House, u16),
 }
 
+/// How the line between a house and the street is.
+#[derive(Clone, Debug)]
+pub(super) enum Line {
+    /// Everything passes.
+    Whole,
+    /// Nothing passes from and to these houses, and nobody is told: packets vanish.
+    CutFrom(Vec<House>),
+    /// So many of a hundred packets vanish, in each direction.
+    Loses(u8),
+}
+
 /// The namespaces; dropping them takes them away, with all that is in them.
 #[derive(Debug)]
 pub(super) struct Street {
@@ -104,6 +115,52 @@ impl Street {
 {outward}}}
 "
         );
+        self.rule(house, &rules)
+    }
+
+    /// What happens to the packets of a house's line from now on, on their way in and on their way out.
+    ///
+    /// # Errors
+    /// Without root or nftables.
+    pub(super) fn set(&self, house: House, line: &Line) -> anyhow::Result<()> {
+        let (inward, outward) = match line {
+            Line::Whole => (String::new(), String::new()),
+            Line::CutFrom(others) => {
+                let others: Vec<String> = others.iter().map(|other| address(*other)).collect();
+                let others = others.join(", ");
+                (format!("ip saddr {{ {others} }} drop"), format!("ip daddr {{ {others} }} drop"))
+            }
+            // Each packet of a line passes one such rule in either direction.
+            Line::Loses(percent) => {
+                let lost = format!("numgen random mod 100 < {percent} drop");
+                (lost.clone(), lost)
+            }
+        };
+        // What stood before is replaced: to delete what may not be there, it is made first.
+        self.rule(
+            house,
+            &format!(
+                "table inet line {{ }}
+delete table inet line
+table inet line {{
+  chain in {{
+    type filter hook input priority -10; policy accept;
+    iif lo accept
+    {inward}
+  }}
+  chain out {{
+    type filter hook output priority -10; policy accept;
+    oif lo accept
+    {outward}
+  }}
+}}
+"
+            ),
+        )
+    }
+
+    /// Gives rules to nft(8) in a house.
+    fn rule(&self, house: House, rules: &str) -> anyhow::Result<()> {
         let space = self.space(house);
         let mut child = Command::new("ip")
             .args(["netns", "exec", &space, "nft", "-f", "-"])
@@ -114,7 +171,7 @@ impl Street {
         child.stdin.take().context("a pipe was asked for")?.write_all(rules.as_bytes())?;
         let said = child.wait_with_output()?;
         if !said.status.success() {
-            bail!("nft does not take the firewall: {}", String::from_utf8_lossy(&said.stderr).trim());
+            bail!("nft does not take the rules: {}", String::from_utf8_lossy(&said.stderr).trim());
         }
         Ok(())
     }

@@ -45,7 +45,7 @@ async fn threat_9_a_thousand_strangers_get_nowhere() {
     let answers: Vec<_> = futures::stream::iter(knocks).buffer_unordered(50).collect().await;
     let refused = answers.iter().filter(|answer| matches!(answer, Err(ConnectError::Refused(_)))).count();
     // the others were hung up on before the hub had computed anything
-    let unheard = answers.iter().filter(|answer| matches!(answer, Err(ConnectError::Unreachable { .. }))).count();
+    let unheard = answers.iter().filter(|answer| matches!(answer, Err(ConnectError::HungUp { .. }))).count();
     assert_eq!(refused + unheard, 1_000);
     assert!(refused < 200, "{refused} handshakes with strangers from one address");
     let known = hub.network.peers().await;
