@@ -11,9 +11,13 @@
 //! makes such a pair in good faith, and a hub that keeps the first from the second machine can bring it about; so the pair counts for
 //! nothing where it asks for something (neither submission begins, and one that runs ends), for everything where it stops something (a cancellation
 //! counts), and the key stays good. A TRE has one log and no such excuse: nobody cosigns it any more ([`crate::log::witness`]).
+//!
+//! A TRE tells of one run and one release of each task. Two of them are a proof too, and everybody is told; they have an innocent reading, a
+//! node that was restored from a backup, so that they put nobody out of action.
 
 use crate::ingress::Statement;
 use crate::record::Kind;
+use crate::record::submission::TaskId;
 use crate::wire::envelope::Place;
 use crate::wire::id::StatementId;
 use keys::key::KeyId;
@@ -36,11 +40,13 @@ pub struct Lack {
     pub until: u64,
 }
 
-/// Two statements of one key that follow the same one, or one that counts wrong: a portable proof.
+/// Two statements that contradict each other, which are a portable proof.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Contradiction {
     /// Who signed both.
     pub author: String,
+    /// What is said once: a run or a release of a task. None for a place in a key's chain, where two follow the same one or one counts wrong.
+    pub once: Option<(Kind, TaskId)>,
     /// One.
     pub first: StatementId,
     /// The other.
@@ -52,6 +58,12 @@ impl Contradiction {
     #[must_use]
     pub fn sentence(&self) -> String {
         let (author, first, second) = (&self.author, self.first.short(), self.second.short());
+        if let Some((kind, task)) = &self.once {
+            return format!(
+                "{author} has told of two {kind}s of task {}, {first} and {second}: believe neither before its operator has said why; was the node restored from a backup?",
+                task.short()
+            );
+        }
         format!(
             "{author} has signed {first} and {second}, which cannot stand in one chain: neither starts a task; was the key used on two machines, or by somebody else?"
         )
@@ -68,6 +80,8 @@ pub struct Chains {
     following: BTreeMap<(KeyId, Option<StatementId>), BTreeSet<StatementId>>,
     lacking: BTreeMap<StatementId, Lack>,
     contradictions: Vec<Contradiction>,
+    /// What a TRE has told of a task, where it tells of one.
+    once: BTreeMap<(String, Kind, TaskId), StatementId>,
     /// Both of each.
     contradicted: BTreeSet<StatementId>,
 }
@@ -77,6 +91,13 @@ impl Chains {
     pub fn take(&mut self, statement: &Statement, at: u64, held: impl Fn(&StatementId) -> bool) {
         let id = statement.id();
         self.lacking.remove(&id);
+        if let Some((kind, task)) = once(statement) {
+            let author = statement.signer().name.clone();
+            let first = *self.once.entry((author.clone(), kind, task)).or_insert(id);
+            if first != id {
+                self.contradict(author, Some((kind, task)), first, id);
+            }
+        }
         let Some((before, number)) = before(statement) else { return };
         if let Some(place) = statement.claims().place.as_ref().filter(|_| !self.places.contains_key(&id)) {
             self.compare(statement, place);
@@ -106,8 +127,15 @@ impl Chains {
         let after =
             self.following.get(&(key, Some(id))).into_iter().flatten().find(|next| miscounts(&id, next)).copied();
         for other in [other, before, after].into_iter().flatten() {
-            self.contradicted.extend([id, other]);
-            self.contradictions.push(Contradiction { author: signer.name.clone(), first: other, second: id });
+            self.contradict(signer.name.clone(), None, other, id);
+        }
+    }
+
+    fn contradict(&mut self, author: String, once: Option<(Kind, TaskId)>, first: StatementId, second: StatementId) {
+        let one = Contradiction { author, once, first, second };
+        if !self.contradictions.contains(&one) {
+            self.contradicted.extend([first, second]);
+            self.contradictions.push(one);
         }
     }
 
@@ -131,6 +159,15 @@ impl Chains {
     #[must_use]
     pub fn is_contradicted(&self, id: &StatementId) -> bool {
         self.contradicted.contains(id)
+    }
+}
+
+/// What a TRE says once of each task.
+fn once(statement: &Statement) -> Option<(Kind, TaskId)> {
+    match statement {
+        Statement::Run(run) => Some((Kind::Run, run.payload().task)),
+        Statement::Release(release) => Some((Kind::Release, release.payload().task)),
+        _ => None,
     }
 }
 

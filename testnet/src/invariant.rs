@@ -18,7 +18,9 @@ pub use approvals::{
     a_standing_approval_releases_at_most_its_cap, nothing_is_released_without_the_owners_attestations,
     nothing_leaves_on_a_withdrawn_or_stale_approval, what_is_released_is_exactly_what_was_attested,
 };
-pub use chains::{two_stories_of_a_key_are_known_and_start_nothing, what_a_chain_lacks_is_known};
+pub use chains::{
+    a_task_runs_once_and_leaves_once, two_stories_of_a_key_are_known_and_start_nothing, what_a_chain_lacks_is_known,
+};
 pub use logs::{
     a_release_stands_in_the_log_before_it_leaves, a_restored_node_neither_runs_nor_releases,
     every_fork_is_noticed_by_whoever_holds_both, logs_only_grow,
@@ -63,7 +65,7 @@ pub type Outcome = Result<(), String>;
 const SKEW: u64 = 120;
 
 /// Every invariant that can be asked at any time, by its name.
-pub fn all(truth: &Truth, hosts: &[Host], seen: &[Cursor]) -> [(&'static str, Outcome); 20] {
+pub fn all(truth: &Truth, hosts: &[Host], seen: &[Cursor]) -> [(&'static str, Outcome); 21] {
     let each = |ask: fn(&Truth, &Host, &Cursor) -> Outcome| {
         hosts
             .iter()
@@ -97,6 +99,7 @@ pub fn all(truth: &Truth, hosts: &[Host], seen: &[Cursor]) -> [(&'static str, Ou
         ("private_comments_never_leave", each(private_comments_never_leave)),
         ("what_a_chain_lacks_is_known", each(what_a_chain_lacks_is_known)),
         ("two_stories_of_a_key_are_known_and_start_nothing", each(two_stories_of_a_key_are_known_and_start_nothing)),
+        ("a_task_runs_once_and_leaves_once", each(a_task_runs_once_and_leaves_once)),
     ]
 }
 

@@ -140,14 +140,14 @@ async fn threat_5_two_stories_told_to_two_hubs_are_proved_to_everybody_once_they
         ids.insert(crowd.offer(name, story).await.unwrap());
         std::fs::create_dir(folder.path().join(format!("proof-{name}"))).unwrap();
         let found = forks(folder.path(), &crowd.state(name), &format!("proof-{name}")).await;
-        assert_eq!(found["persons"], serde_json::json!([]), "one story alone is none");
+        assert_eq!(found["contradictions"], serde_json::json!([]), "one story alone is none");
     }
     crowd.start("hub-2", Part { dial, ..Part::default() }).await.unwrap();
     crowd.until_all_hold(&ids, PATIENCE).await.unwrap();
     for name in ["hub-0", "hub-1"] {
         let found = forks(folder.path(), &crowd.state(name), &format!("proof-{name}")).await;
-        let [proved] = &found["persons"].as_array().unwrap()[..] else { panic!("one person: {found}") };
-        assert_eq!(proved["person"], "researcher-0");
+        let [proved] = &found["contradictions"].as_array().unwrap()[..] else { panic!("one person: {found}") };
+        assert_eq!(proved["author"], "researcher-0");
         let named = ["first", "second"].map(|one| proved[one].as_str().unwrap().parse().unwrap());
         assert_eq!(BTreeSet::from(named), ids);
         let advice = crowd.around(name).await.unwrap().advice;

@@ -9,6 +9,7 @@ mod verify;
 use crate::cli::speak::{AlreadySaid, Speak, plain};
 use anyhow::anyhow;
 use protocol::audit::{Step, Verdict};
+use protocol::chain::Contradiction;
 use serde_json::{Value, json};
 
 /// The verbs of the log.
@@ -26,7 +27,7 @@ enum Verb {
     Verify(verify::Args),
     /// Let a node go on that was restored from a backup.
     Recover(recover::Args),
-    /// Show the TREs that have told two stories of their logs, and write the proof.
+    /// Show who has told two stories, of a log, of a task or with a person's key, and write the proof.
     Forks(forks::Args),
 }
 
@@ -38,6 +39,12 @@ pub(crate) fn run(args: Args, speak: &Speak) -> anyhow::Result<()> {
         Verb::Recover(args) => recover::run(&args, speak),
         Verb::Forks(args) => forks::run(&args, speak),
     }
+}
+
+/// A contradiction as JSON.
+fn contradiction(one: &Contradiction) -> Value {
+    let about = one.once.as_ref().map(|(kind, task)| json!({ "kind": kind.to_string(), "task": task }));
+    json!({ "author": one.author, "about": about, "first": one.first, "second": one.second })
 }
 
 /// Prints the steps of an audit, and fails when one fails.

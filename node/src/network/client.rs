@@ -8,13 +8,13 @@ use super::peer::{self, PeerKey};
 use super::proxy::{Proxy, ProxyError};
 use super::transport::{swarm_settings, transport};
 use futures::StreamExt as _;
+use libp2p::core::upgrade::NegotiationError;
 use libp2p::swarm::dial_opts::DialOpts;
 use libp2p::swarm::{DialError, SwarmEvent};
-use libp2p::{Multiaddr, PeerId, Swarm, identify, request_response};
+use libp2p::{Multiaddr, PeerId, Swarm, identify, noise, request_response};
 use protocol::wire::message::{Request, Response};
 use std::collections::BTreeSet;
 use std::error::Error;
-use std::io;
 use std::time::Duration;
 use thiserror::Error;
 use tokio::sync::{mpsc, oneshot};
@@ -22,14 +22,6 @@ use zeroize::Zeroizing;
 
 /// How long dialling may take, until the node has said who it is.
 const CONNECTING: Duration = Duration::from_secs(20);
-
-/// How a connection looks that the other end has closed.
-const CLOSED: [io::ErrorKind; 4] = [
-    io::ErrorKind::UnexpectedEof,
-    io::ErrorKind::ConnectionReset,
-    io::ErrorKind::ConnectionAborted,
-    io::ErrorKind::BrokenPipe,
-];
 
 /// Questions that wait for the connection's task; few, because a question may be a megabyte.
 const COMMANDS: usize = 16;
@@ -146,7 +138,7 @@ impl Client {
     }
 }
 
-/// Whether there was a connection and the other end closed it. What a proxy does is told in the proxy's own words.
+/// Whether there was a connection, which ended before the other side was known. What a proxy does is told in the proxy's own words.
 fn hung_up(error: &DialError) -> bool {
     let DialError::Transport(tried) = error else { return false };
     tried.iter().any(|(_, failed)| {
@@ -156,7 +148,7 @@ fn hung_up(error: &DialError) -> bool {
             if error.is::<ProxyError>() {
                 return false;
             }
-            closed |= error.downcast_ref::<io::Error>().is_some_and(|error| CLOSED.contains(&error.kind()));
+            closed |= error.is::<noise::Error>() || error.is::<NegotiationError>();
             next = error.source();
         }
         closed

@@ -1,7 +1,7 @@
 //! Chains among nodes: what is kept back is known to be lacking and holds up nothing, and two stories are proved and start nothing.
 
 use super::party::{Party, after_a_release, federation};
-use super::world::{LONG, NOW, START, World};
+use super::world::{LONG, NOW, START, World, other_commitment};
 use crate::audit::log::contradictions;
 use crate::chain::Lack;
 use crate::ingress::Verified;
@@ -9,6 +9,7 @@ use crate::lifecycle::Phase;
 use crate::record::Kind;
 use crate::record::cancellation::Cancellation;
 use crate::record::payload::DAY;
+use crate::record::run::Run;
 use crate::record::submission::Submission;
 use crate::safes::refusal::Refusal;
 use crate::wire::envelope::Place;
@@ -154,4 +155,29 @@ fn threat_6_a_checkpoint_that_is_kept_back_is_known_to_be_lacking() {
     assert_eq!((*id, lack.author.as_str(), lack.number), (StatementId::of(&heads[heads.len() - 1]), "north", size));
     late.hear(&mut world, &heads[heads.len() - 1], NOW);
     assert!(lacking(&late, NOW).iter().all(|(other, _)| other != id));
+}
+
+#[test]
+fn threat_6_two_runs_or_two_releases_of_one_task_are_proved_to_everybody() {
+    let (mut world, _, mut hub, task) = after_a_release();
+    assert!(hub.node.chains().contradictions().is_empty(), "a task runs once and leaves once");
+    let released = hub.node.tasks()[&task.id()].releases()["north"].clone();
+    let first = hub.node.tasks()[&task.id()].runs()["north"].clone();
+    let other = Run { commitment: other_commitment(), ..first.payload().clone() };
+    let other = world.sign(&other, "north", NOW, LONG);
+    hub.hear(&mut world, &other, NOW);
+    let again = world.sign(released.payload(), "north", NOW + 1, LONG);
+    hub.hear(&mut world, &again, NOW + 1);
+    let proved: Vec<_> = hub.node.chains().contradictions().iter().map(|one| (one.once.clone(), one.second)).collect();
+    let expected = [(Kind::Run, &other), (Kind::Release, &again)];
+    assert_eq!(proved, expected.map(|(kind, bytes)| (Some((kind, task.id())), StatementId::of(bytes))));
+    for one in hub.node.chains().contradictions() {
+        assert_eq!(one.author, "north");
+        assert!([one.first, one.second].iter().all(|id| hub.node.may_share(id)), "the proof goes to everybody");
+    }
+    assert_eq!(hub.node.tasks()[&task.id()].runs()["north"].id(), first.id(), "what came first stays");
+    let later = hub.restarted(&mut world, hub.records.len(), NOW + 2);
+    assert_eq!(later.node.chains().contradictions(), hub.node.chains().contradictions());
+    let said: Vec<Vec<u8>> = hub.statements().chain(world.statements.clone()).collect();
+    assert_eq!(contradictions(said.iter().map(Vec::as_slice), world.network).len(), 2, "nobody is believed");
 }

@@ -36,3 +36,12 @@ pub fn two_stories_of_a_key_are_known_and_start_nothing(truth: &Truth, host: &Ho
     }
     Ok(())
 }
+
+/// A TRE tells of one run and one release of each task, whatever crashes, unless it was restored from a backup.
+pub fn a_task_runs_once_and_leaves_once(_: &Truth, host: &Host, _: &Cursor) -> Outcome {
+    let Some(node) = host.node.as_ref().filter(|_| host.restored == 0) else { return Ok(()) };
+    match node.chains().contradictions().iter().find(|one| one.once.is_some() && one.author == host.name) {
+        Some(twice) => Err(twice.sentence()),
+        None => Ok(()),
+    }
+}

@@ -1,5 +1,6 @@
-//! `quintes audit forks`: who has told two stories, of a log or with a person's key, found anew from what a node holds, and the proof as a file.
+//! `quintes audit forks`: who has told two stories, of a log, of a task or with a person's key, found anew from what a node holds, and the proof as a file.
 
+use super::contradiction;
 use crate::cli::desk::FederationOptions;
 use crate::cli::link::{LinkOptions, online};
 use crate::cli::speak::{Speak, plain};
@@ -18,6 +19,7 @@ use std::path::{Path, PathBuf};
 Nobody is believed: what the node holds is verified here. A proof holds the two statements and what it takes to believe them; anybody can
 check it with `quintes audit verify --proof FILE`. A TRE that has told two stories is cosigned by nobody any more. Of two statements that a
 person's key has put at one place in its chain neither starts a task; the key stays good, for its holder may have signed on two machines.
+Of two runs or releases that a TRE tells of one task, believe neither before its operator has said why: a restored node can have made them.
 
 Example:
   quintes audit forks --node ./hub --out .")]
@@ -36,7 +38,8 @@ pub(super) fn run(args: &Args, speak: &Speak) -> anyhow::Result<()> {
     let (known, said) = online(async {
         let mut link = args.link.open(None).await?;
         let known = link.known(&args.federation).await?;
-        let ids = link.inventory(&[Kind::Checkpoint, Kind::Submission, Kind::Cancellation]).await?;
+        let ids =
+            link.inventory(&[Kind::Checkpoint, Kind::Submission, Kind::Cancellation, Kind::Run, Kind::Release]).await?;
         Ok((known, link.statements(&ids).await?))
     })?;
     let all = || known.statements.iter().chain(&said);
@@ -55,7 +58,7 @@ pub(super) fn run(args: &Args, speak: &Speak) -> anyhow::Result<()> {
             "file": file.map(|file| file.display().to_string()),
         }));
     }
-    let mut persons = Vec::new();
+    let mut contradicting = Vec::new();
     for one in &chains {
         let name = format!("fork-{}-{}.{}", one.author, one.second.short(), statements::EXTENSION);
         let file = args.out.as_ref().map(|folder| folder.join(name));
@@ -64,16 +67,18 @@ pub(super) fn run(args: &Args, speak: &Speak) -> anyhow::Result<()> {
             write(file, proof(&one.author, pair, &known.statements), speak)?;
         }
         speak.line(&plain(&one.sentence()));
-        persons.push(json!({
-            "person": one.author, "first": one.first, "second": one.second, "says": one.sentence(),
-            "file": file.map(|file| file.display().to_string()),
-        }));
+        let mut told = contradiction(one);
+        told["says"] = json!(one.sentence());
+        told["file"] = json!(file.map(|file| file.display().to_string()));
+        contradicting.push(told);
     }
     if found.is_empty() && chains.is_empty() {
-        speak
-            .say(&format!("nobody has told two stories, in {} checkpoints, submissions and cancellations", said.len()));
+        speak.say(&format!(
+            "nobody has told two stories, in {} checkpoints, submissions, cancellations, runs and releases",
+            said.len()
+        ));
     }
-    speak.answer(json!({ "forks": told, "persons": persons, "looked_at": said.len() }));
+    speak.answer(json!({ "forks": told, "contradictions": contradicting, "looked_at": said.len() }));
     Ok(())
 }
 

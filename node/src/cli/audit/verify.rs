@@ -1,6 +1,6 @@
 //! `quintes audit verify`: an exported log, a node's state, or the proof of a fork, checked without asking anybody.
 
-use super::{state, tell};
+use super::{contradiction, state, tell};
 use crate::cli::speak::Speak;
 use crate::statements;
 use anyhow::{Context as _, bail};
@@ -21,7 +21,7 @@ const MAX_BYTES: u64 = 1024 * 1024 * 1024;
 A file alone is checked against itself: every entry against the signed roots, every checkpoint against the one before, every signature and
 cosignature, and that each release rests on what the log held before it. With --state the node's own state is checked as well: its journal,
 its log and what lies in custody; with both, that the state still has everything that the file has. With --proof two checkpoints of one TRE, or
-two statements of one person's key, are shown to contradict each other.
+two statements of one key, are shown to contradict each other.
 
 Examples:
   quintes audit verify london.log --network 9f3c…
@@ -86,7 +86,7 @@ fn read(path: &Path) -> anyhow::Result<Export> {
     Export::from_bytes(&bytes).with_context(|| format!("`{}` does not hold", path.display()))
 }
 
-/// Whether the files prove that a TRE or a person's key told two stories. Here the proof of a wrong is what holds.
+/// Whether the files prove that a TRE or a person's key has told two stories. Here the proof of a wrong is what holds.
 fn proof(args: &Args, speak: &Speak) -> anyhow::Result<()> {
     let mut all: Vec<Vec<u8>> = Vec::new();
     for file in &args.proof {
@@ -97,17 +97,16 @@ fn proof(args: &Args, speak: &Speak) -> anyhow::Result<()> {
         bail!("the files hold no founding root; give the file that `quintes audit forks` wrote, which does");
     };
     let proved = forks(all.iter().map(Vec::as_slice), network);
-    let chains = contradictions(all.iter().map(Vec::as_slice), network);
-    if proved.is_empty() && chains.is_empty() {
+    let found = contradictions(all.iter().map(Vec::as_slice), network);
+    if proved.is_empty() && found.is_empty() {
         bail!("the files prove nothing: no two statements in them are believed and contradict each other");
     }
     let step = |tre, detail| Step { tre, what: "fork".to_owned(), verdict: Verdict::Holds, detail };
     let logs = proved.iter().map(|one| step(Some(one.tre.clone()), one.sentence()));
-    let steps: Vec<Step> = logs.chain(chains.iter().map(|one| step(None, one.sentence()))).collect();
-    let persons = chains.iter().map(|one| json!({ "person": one.author, "first": one.first, "second": one.second }));
-    let persons: Vec<_> = persons.collect();
+    let steps: Vec<Step> = logs.chain(found.iter().map(|one| step(None, one.sentence()))).collect();
+    let contradictions: Vec<_> = found.iter().map(contradiction).collect();
     let told = proved.iter().map(|one| json!({ "tre": one.tre, "first": one.first.id(), "second": one.second.id() }));
-    let answer = json!({ "network": network, "forks": told.collect::<Vec<_>>(), "persons": persons });
+    let answer = json!({ "network": network, "forks": told.collect::<Vec<_>>(), "contradictions": contradictions });
     if args.network.is_none() {
         speak.say(&format!("compare the federation's id with the one you were given: {network}"));
     }
