@@ -68,7 +68,7 @@ enum Name {
     Review,
     /// An honest member's wait at a hub that is attacked.
     Hostile,
-    /// Announcements among 50 and 200 members behind three hubs.
+    /// Announcements among 50 and 200 members behind three hubs and behind one.
     Gossip,
     /// A large result from node to node, beside a Noise stream and a raw TCP copy.
     Transfer,

@@ -1,4 +1,4 @@
-//! `gossip`: announcements among 50 and 200 members on real sockets, behind three hubs: how many arrive by gossip alone, and when.
+//! `gossip`: announcements among 50 and 200 members on real sockets, behind three hubs and behind one: how many arrive by gossip alone, and when.
 
 use super::{Baseline, Figure, Samples, bare};
 use crate::crowd::now;
@@ -17,8 +17,13 @@ use std::time::{Duration, Instant};
 use tokio::sync::watch;
 use zeroize::Zeroizing;
 
-/// Hubs, each of which everybody dials.
-const HUBS: usize = 3;
+/// Members, hubs that everybody dials, and the names of the figures.
+const CROWDS: [(usize, usize, [&str; 3]); 4] = [
+    (50, 3, ["delivered_50", "p50_50", "p99_50"]),
+    (200, 3, ["delivered_200", "p50_200", "p99_200"]),
+    (50, 1, ["delivered_50_one_hub", "p50_50_one_hub", "p99_50_one_hub"]),
+    (200, 1, ["delivered_200_one_hub", "p50_200_one_hub", "p99_200_one_hub"]),
+];
 
 /// Announcements, and how far apart.
 const MESSAGES: usize = 60;
@@ -44,10 +49,8 @@ pub(super) async fn measure(narrator: Narrator) -> anyhow::Result<Vec<Figure>> {
     };
     let all = Baseline { name: "every announcement at every member", value: 100.0 };
     let mut figures = Vec::new();
-    for (members, delivered, p50, p99) in
-        [(50, "delivered_50", "p50_50", "p99_50"), (200, "delivered_200", "p50_200", "p99_200")]
-    {
-        let (share, took) = spread(members, narrator).await?;
+    for (members, hubs, [delivered, p50, p99]) in CROWDS {
+        let (share, took) = spread(members, hubs, narrator).await?;
         let milliseconds = |percent| took.percentile(percent).as_secs_f64() * 1e3;
         figures.extend([
             Figure::new("gossip", delivered, share, "%", &all, took.len()),
@@ -59,7 +62,7 @@ pub(super) async fn measure(narrator: Narrator) -> anyhow::Result<Vec<Figure>> {
 }
 
 /// The share that arrived, in percent, and how long each took.
-async fn spread(members: usize, narrator: Narrator) -> anyhow::Result<(f64, Samples)> {
+async fn spread(members: usize, hubs: usize, narrator: Narrator) -> anyhow::Result<(f64, Samples)> {
     let options = Options { tres: 1, hubs: members, owners_per_tre: 1, researchers: 1, ..Options::default() };
     let federation = Federation::new(7, options);
     let status = federation.status(2, BTreeSet::new(), now()?, DAY);
@@ -70,7 +73,7 @@ async fn spread(members: usize, narrator: Narrator) -> anyhow::Result<(f64, Samp
     let mut networks: Vec<Network> = Vec::new();
     let mut dial: Vec<Multiaddr> = Vec::new();
     for number in 0..members {
-        let hub = number < HUBS;
+        let hub = number < hubs;
         let settings = Settings {
             network: federation.network,
             listen: if hub { vec!["/ip4/127.0.0.1/tcp/0".parse()?] } else { Vec::new() },
@@ -87,14 +90,14 @@ async fn spread(members: usize, narrator: Narrator) -> anyhow::Result<(f64, Samp
         networks.push(network);
     }
     let gathering = narrator.progress("members connect", None);
-    gather(&networks).await?;
+    gather(&networks, hubs).await?;
     gathering.finish_and_clear();
     let bar = narrator.progress("announcements", Some(MESSAGES as u64));
     let mut said = BTreeMap::new();
     for number in 0..MESSAGES {
         let task = federation.task("researcher-0", number as u64 + 1, [0]);
         let statement = federation.sign(&task, "researcher-0", now()?, DAY);
-        let by = HUBS + (number * 7) % (members - HUBS);
+        let by = hubs + (number * 7) % (members - hubs);
         said.insert(StatementId::of(&statement), Instant::now());
         let published = networks[by].announce(statement.to_vec()).await?;
         anyhow::ensure!(matches!(published, Published::To(_)), "nobody heard an announcement: {published:?}");
@@ -139,10 +142,10 @@ async fn hear(member: usize, mut events: tokio::sync::mpsc::Receiver<Event>, ros
 }
 
 /// Waits until everybody is connected with every hub, and a little longer: subscriptions and meshes follow.
-async fn gather(networks: &[Network]) -> anyhow::Result<()> {
+async fn gather(networks: &[Network], hubs: usize) -> anyhow::Result<()> {
     let connected = async {
-        for network in networks.iter().skip(HUBS) {
-            while network.peers().await.len() < HUBS {
+        for network in networks.iter().skip(hubs) {
+            while network.peers().await.len() < hubs {
                 tokio::time::sleep(Duration::from_millis(20)).await;
             }
         }
