@@ -19,9 +19,6 @@ const GROUP: BlockSize = BlockSize::from_chunk_log(4);
 /// Slices begin at multiples of this.
 pub const ALIGNED: u64 = 16 * CHUNK;
 
-/// Room for a slice and the hashes that prove it, in bytes: some of all the way up a terabyte's tree, and those of its own groups.
-const ROOM: usize = (SLICE_BYTES + 4096) as usize;
-
 /// The size of BLAKE3's chunks, in bytes.
 const CHUNK: u64 = 1024;
 
@@ -67,7 +64,7 @@ pub fn hash(data: impl Read, bytes: u64, hashes: &mut Vec<u8>) -> io::Result<Dig
 pub fn encode(data: &File, hashes: &File, file: &Sealed, offset: u64) -> io::Result<Option<Vec<u8>>> {
     let Some(range) = range(file, offset) else { return Ok(None) };
     let between = PreOrderOutboard { root: Hash::from(file.root.0), tree: shape(file), data: hashes };
-    let mut slice = Vec::with_capacity(ROOM);
+    let mut slice = Vec::with_capacity(usize::try_from(range.end - range.start).unwrap_or(0));
     encode_ranges_validated(data, &between, &chunks(&range), &mut slice).map_err(|error| match error {
         // What ends too early was changed too.
         EncodeError::Io(error) if error.kind() != io::ErrorKind::UnexpectedEof => error,
