@@ -43,7 +43,7 @@ pub(crate) fn run(args: Args, speak: &Speak) -> anyhow::Result<()> {
 
 /// A contradiction as JSON.
 fn contradiction(one: &Contradiction) -> Value {
-    let about = one.once.as_ref().map(|(kind, task)| json!({ "kind": kind.to_string(), "task": task }));
+    let about = one.once.map(|(kind, task)| json!({ "kind": kind.to_string(), "task": task }));
     json!({ "author": one.author, "about": about, "first": one.first, "second": one.second })
 }
 

@@ -170,7 +170,7 @@ fn threat_6_two_runs_or_two_releases_of_one_task_are_proved_to_everybody() {
     hub.hear(&mut world, &again, NOW + 1);
     let third = world.sign(released.payload(), "north", NOW + 2, LONG);
     hub.hear(&mut world, &third, NOW + 2);
-    let proved: Vec<_> = hub.node.chains().contradictions().iter().map(|one| (one.once.clone(), one.second)).collect();
+    let proved: Vec<_> = hub.node.chains().contradictions().iter().map(|one| (one.once, one.second)).collect();
     let expected = [(Kind::Run, &other), (Kind::Release, &again)];
     assert_eq!(proved, expected.map(|(kind, bytes)| (Some((kind, task.id())), StatementId::of(bytes))));
     for one in hub.node.chains().contradictions() {
