@@ -30,7 +30,7 @@ pub(super) enum Line {
     Whole,
     /// Nothing passes from and to these houses, and nobody is told: packets vanish.
     CutFrom(Vec<House>),
-    /// So many of a hundred packets vanish, in each direction.
+    /// So many of a hundred packets vanish on their way in.
     Loses(u8),
 }
 
@@ -130,11 +130,8 @@ impl Street {
                 let others = others.join(", ");
                 (format!("ip saddr {{ {others} }} drop"), format!("ip daddr {{ {others} }} drop"))
             }
-            // Each packet of a line passes one such rule in either direction.
-            Line::Loses(percent) => {
-                let lost = format!("numgen random mod 100 < {percent} drop");
-                (lost.clone(), lost)
-            }
+            // Each packet comes in at one house.
+            Line::Loses(percent) => (format!("numgen random mod 100 < {percent} drop"), String::new()),
         };
         // What stood before is replaced: to delete what may not be there, it is made first.
         self.rule(

@@ -27,7 +27,7 @@ pub(super) struct Weather {
     #[arg(long, default_value_t = 10)]
     lossy_tasks: usize,
     /// How many of a hundred packets it loses, in each direction.
-    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u8).range(0..60))]
+    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u8).range(1..60))]
     loses: u8,
 }
 
