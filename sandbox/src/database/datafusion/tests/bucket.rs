@@ -126,7 +126,8 @@ async fn a_store_is_refused_in_words_that_help() {
     assert!(said(Bucket { bucket: "other".into(), ..good.clone() }, &["t"]).await.contains("does not list"));
     let wrong = store().key.split_once(':').unwrap().0.to_owned() + ":wrong";
     let wrong = Bucket { key_file: key_file(folder.path(), &wrong), ..good.clone() };
-    assert!(said(wrong.clone(), &["t"]).await.contains("check endpoint, region, bucket, prefix and key_file"));
+    let refused = said(wrong.clone(), &["t"]).await;
+    assert!(refused.contains("check endpoint, region, bucket, prefix and key_file"), "{refused}");
     key_file(folder.path(), "one word");
     assert!(said(wrong.clone(), &["t"]).await.contains("ID:SECRET"));
     fs::set_permissions(&wrong.key_file, fs::Permissions::from_mode(0o644)).unwrap();
