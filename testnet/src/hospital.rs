@@ -66,8 +66,8 @@ pub fn run(args: &Args) -> anyhow::Result<bool> {
 async fn shown(plan: Plan, weather: &Weather) -> anyhow::Result<()> {
     let narrator = Narrator::new(Voice::Stdout);
     let program = Program::this()?;
-    let houses: Vec<House> = HUBS.into_iter().chain([RESEARCH, PROXY]).chain(HOSPITALS).collect();
-    let street = Street::build(&houses).context("network namespaces need root and iproute2")?;
+    let street =
+        Street::build(&everybody().collect::<Vec<_>>()).context("network namespaces need root and iproute2")?;
     let mut cluster = Cluster::found(program.clone(), None, plan, narrator).await?;
     narrator.heading("two more hubs, of other members");
     for (hub, organisation) in HUBS[1..].iter().zip(["University D", "National Library"]) {
@@ -88,7 +88,7 @@ async fn shown(plan: Plan, weather: &Weather) -> anyhow::Result<()> {
     }
     narrator.say("the hubs and the TREs run; each TRE has a place at each hub");
 
-    let outside = Runner { program: program.within(&street.space(RESEARCH)), ..cluster.runner.clone() };
+    let outside = within(&cluster, &street, RESEARCH);
     knock(&street, &outside).await?;
     let (first, ..) = TRES[0];
     let (last, ..) = TRES[PROXIED];
@@ -113,6 +113,15 @@ async fn shown(plan: Plan, weather: &Weather) -> anyhow::Result<()> {
     narrator.heading("a TRE is removed: a root person revokes its key, and the hub hears of it");
     remove(&cluster, &outside, TRES[2].0).await?;
     cluster.stop().await
+}
+
+fn everybody() -> impl Iterator<Item = House> {
+    HUBS.into_iter().chain([RESEARCH, PROXY]).chain(HOSPITALS)
+}
+
+/// Runs verbs in a house.
+fn within(cluster: &Cluster, street: &Street, house: House) -> Runner {
+    Runner { program: cluster.runner.program.within(&street.space(house)), ..cluster.runner.clone() }
 }
 
 /// Gives every node its house: the addresses of the hubs, the programs in their namespaces, and the proxy in one configuration.

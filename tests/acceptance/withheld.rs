@@ -3,10 +3,14 @@
 use crate::federation::alone;
 use node::network::{Multiaddr, address_with_peer};
 use node::statements;
+use protocol::record::commitment::Commitment;
+use protocol::record::payload::Payload as _;
+use protocol::record::run::Run;
+use protocol::tre::COARSE_SECONDS;
 use protocol::wire::envelope::{Place, Signed};
-use protocol::wire::id::StatementId;
+use protocol::wire::id::{Digest, StatementId};
 use protocol::wire::message::{Request, Response};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::time::Duration;
 use testnet::cluster::{free_port, until};
@@ -158,6 +162,48 @@ async fn threat_5_two_stories_told_to_two_hubs_are_proved_to_everybody_once_they
         let args = ["audit", "verify", "--proof", file, "--network", &network];
         alone(folder.path()).must(&args, Show::Nothing).await.unwrap();
     }
+    crowd.stop_all().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn threat_6_two_runs_of_one_task_told_to_two_hubs_are_proved_to_everybody_once_they_meet() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut crowd = Crowd::found(folder.path(), 3).unwrap();
+    std::fs::create_dir(folder.path().join("federation")).unwrap();
+    statements::write_new(&folder.path().join("federation/all.quintes"), crowd.statements()).unwrap();
+    let submission = crowd.task_at(Place { number: 1, previous: None }).unwrap();
+    let (task, issued) = (StatementId::of(&submission), Signed::parse(&submission).unwrap().claims().issued);
+    let mut ids = BTreeSet::new();
+    for (name, output) in [("hub-0", b"one story".as_slice()), ("hub-1", b"another story")] {
+        let run = Run {
+            task,
+            tre: "tre-0".to_owned(),
+            component: Digest::of(b"a component"),
+            snapshots: BTreeMap::new(),
+            finished: issued - issued % COARSE_SECONDS,
+            commitment: Commitment::to(&BTreeMap::from([("count".to_owned(), Digest::of(output))])),
+        };
+        crowd.start(name, hub()).await.unwrap();
+        crowd.offer(name, submission.clone()).await.unwrap();
+        let run = crowd.federation.sign(&run, "tre-0", issued, Run::MAX_LIFETIME_SECONDS);
+        ids.insert(crowd.offer(name, run.to_vec()).await.unwrap());
+    }
+    let dial = ["hub-0", "hub-1"].map(|name| crowd.address(name).unwrap()).to_vec();
+    crowd.start("hub-2", Part { dial, ..Part::default() }).await.unwrap();
+    crowd.until_all_hold(&ids, PATIENCE).await.unwrap();
+    std::fs::create_dir(folder.path().join("proof")).unwrap();
+    let found = forks(folder.path(), &crowd.state("hub-2"), "proof").await;
+    let [proved] = &found["contradictions"].as_array().unwrap()[..] else { panic!("one of a TRE: {found}") };
+    assert_eq!(proved["author"], "tre-0");
+    assert_eq!(proved["about"], serde_json::json!({ "kind": "run", "task": task }));
+    let named = ["first", "second"].map(|one| proved[one].as_str().unwrap().parse().unwrap());
+    assert_eq!(BTreeSet::from(named), ids);
+    let advice = crowd.around("hub-0").await.unwrap().advice;
+    assert!(advice.iter().any(|one| one.contains("tre-0 has told of two runs")), "{advice:?}");
+    // The proof needs neither the task nor anybody's word.
+    let network = crowd.federation.network.to_string();
+    let args = ["audit", "verify", "--proof", proved["file"].as_str().unwrap(), "--network", &network];
+    alone(folder.path()).must(&args, Show::Nothing).await.unwrap();
     crowd.stop_all().await.unwrap();
 }
 

@@ -142,6 +142,9 @@ async fn reach(address: &Multiaddr, proxy: Option<Proxy>, seed: Zeroizing<[u8; 3
         Err(error @ ConnectError::WrongNode(_)) => Err(format!(
             "{error}; ask its operator for the right one: either it has new keys, or somebody stands between"
         )),
+        Err(ConnectError::Unreachable { .. }) => Err(format!(
+            "{place} takes connections and does not speak as a node: check the port, and whether something between reads along"
+        )),
         Err(ConnectError::HungUp { .. }) => Err(format!(
             "{place} takes connections and hangs up before it says who it is: it takes few handshakes at once from an address that it does not know, so try again in half a minute; if it stays so, check the port, and whether something between reads along"
         )),

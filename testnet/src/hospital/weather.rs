@@ -1,8 +1,8 @@
 //! Bad weather on the street: it is cut in two and mended, and it loses packets; everybody has everything soon afterwards, and nothing runs twice.
 
 use super::street::{Line, Street};
-use super::{HOSPITALS, HUBS, House, PATIENCE, PROXY, RESEARCH, approve, count_persons};
-use crate::cluster::{Cluster, Program, Runner, TRES, until};
+use super::{HOSPITALS, HUBS, House, PATIENCE, RESEARCH, approve, count_persons, everybody, within};
+use crate::cluster::{Cluster, TRES, until};
 use crate::narrate::Show;
 use anyhow::{Context as _, ensure};
 use protocol::lifecycle::Phase;
@@ -80,10 +80,6 @@ impl Weather {
     }
 }
 
-fn everybody() -> impl Iterator<Item = House> {
-    HUBS.into_iter().chain([RESEARCH, PROXY]).chain(HOSPITALS)
-}
-
 /// Cuts the street between one hub with one hospital and all the others, and mends it; how long after that everybody had everything.
 async fn cut(cluster: &Cluster, street: &Street, lasts: Duration, tasks: &mut Vec<TaskId>) -> anyhow::Result<Duration> {
     let near = [HUBS[0], RESEARCH, HOSPITALS[0]];
@@ -112,12 +108,6 @@ async fn cut(cluster: &Cluster, street: &Street, lasts: Duration, tasks: &mut Ve
     let healed = all_hold(cluster, &apart, HEALED).await?;
     tasks.extend(apart);
     Ok(healed)
-}
-
-/// Runs verbs in a house.
-fn within(cluster: &Cluster, street: &Street, house: House) -> Runner {
-    let program: Program = cluster.runner.program.within(&street.space(house));
-    Runner { program, ..cluster.runner.clone() }
 }
 
 /// How many of these tasks a node has not heard of.

@@ -3,7 +3,9 @@
 use super::journey::{PATIENCE, Running};
 use super::{Said, ceremony, quintes};
 use std::fs;
+use std::net::TcpListener;
 use std::path::Path;
+use std::thread;
 use std::time::Instant;
 
 /// Writes whom a node dials into its node.toml.
@@ -77,4 +79,13 @@ fn people_see_with_whom_a_node_is_connected_and_what_is_wrong() {
     let other = "12D3KooWDpJ7As7BWAwRMfu1VU2WCqNjvq387JEYKDBj4kx6nXTN";
     let said = asked(&format!("{place}/p2p/{other}"));
     assert!(said.starts_with("another node answers at"), "{said}");
+
+    // somebody who says nothing, and somebody who hangs up
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = silent.local_addr().unwrap().port();
+    let said = asked(&format!("/ip4/127.0.0.1/tcp/{port}/p2p/{peer}"));
+    assert!(said.contains("takes connections and does not speak as a node"), "{said}");
+    thread::spawn(move || silent.incoming().for_each(drop));
+    let said = asked(&format!("/ip4/127.0.0.1/tcp/{port}/p2p/{peer}"));
+    assert!(said.contains("hangs up before it says who it is") && said.contains("half a minute"), "{said}");
 }
